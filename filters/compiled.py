@@ -1,0 +1,104 @@
+"""A rule made ready to run: its confirming pattern, its candidate-finder pattern, and its exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import re2
+
+from phrasemill.filters.linear import MAX_WIDTH, Alternation, group_names, literal, max_width, parse, to_finder, to_re2
+from phrasemill.schemas.errors import PackError
+from phrasemill.schemas.rule import Rule, RulePack
+
+CUT: Final = "cut"
+SPAN: Final = "span"
+_MACRO_DEPTH: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """``matcher`` runs on UTF-8 bytes; ``span_group`` and ``cut_group`` are group numbers, 0 for the whole match.
+
+    ``cut_group`` is None where a strip removes nothing. ``finder`` is for an engine that reports every end of a match.
+    """
+
+    rule: Rule
+    pack: str
+    pattern: str
+    matcher: re2._Regexp
+    finder: str
+    span_group: int
+    cut_group: int | None
+    unless: tuple[re2._Regexp, ...]
+
+
+def compile_pack(pack: RulePack, where: str) -> tuple[CompiledRule, ...]:
+    """Every rule of a pack, compiled. ``where`` (the file) starts the message of a PackError."""
+    return tuple(compile_rule(rule, pack, f"{where}: rule {rule.id!r}") for rule in pack.rules)
+
+
+def compile_rule(rule: Rule, pack: RulePack, where: str) -> CompiledRule:
+    """One rule, compiled for both engines; PackError names what is wrong and where."""
+    tree = parse(pattern_text(rule, pack.macros, where), where)
+    _check_width(rule, tree, where)
+    finder = to_finder(tree)
+    matcher = _compile(to_re2(tree), where)
+    if matcher.search(b"") is not None:
+        raise PackError(f"{where}: the pattern matches the empty text; require at least one word")
+    names = group_names(tree)
+    if unknown := names - {CUT, SPAN}:
+        raise PackError(
+            f"{where}: unknown group {sorted(unknown)[0]!r}; the groups with a meaning are 'cut' and 'span'"
+        )
+    numbers = {name.decode(): number for name, number in matcher.groupindex.items()}
+    if rule.frame == "group" and CUT not in numbers:
+        raise PackError(f"{where}: frame is 'group', but the pattern has no group (?P<cut>...)")
+    if CUT in numbers and rule.frame != "group":
+        raise PackError(f"{where}: the pattern has a group 'cut', but frame is {rule.frame!r}; expected 'group'")
+    cut_group = {"none": None, "match": numbers.get(SPAN, 0), "tail": 0, "group": numbers.get(CUT)}[rule.frame]
+    unless = tuple(_compile(to_re2(parse(expand(text, pack.macros, where), where)), where) for text in rule.unless)
+    return CompiledRule(rule, pack.id, to_re2(tree), matcher, finder, numbers.get(SPAN, 0), cut_group, unless)
+
+
+def pattern_text(rule: Rule, macros: dict[str, str], where: str) -> str:
+    """The rule's pattern with its phrases and the pack's macros put in."""
+    phrases = "|".join(literal(phrase) for phrase in sorted(rule.phrases, key=lambda p: (-len(p), p)))
+    if rule.pattern is None:
+        return rf"\b(?:{phrases})\b"
+    return expand(rule.pattern, {**macros, "phrases": phrases}, where)
+
+
+def expand(pattern: str, macros: dict[str, str], where: str) -> str:
+    """The pattern with every ``{name}`` replaced by its macro as a group; macros may use macros."""
+    for _ in range(_MACRO_DEPTH):
+        changed = pattern
+        for name, value in macros.items():
+            changed = changed.replace("{" + name + "}", f"(?:{value})")
+        if changed == pattern:
+            return pattern
+        pattern = changed
+    raise PackError(f"{where}: macros refer to each other more than {_MACRO_DEPTH} levels deep")
+
+
+def _compile(pattern: str, where: str) -> re2._Regexp:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 32 << 20
+    try:
+        return re2.compile(f"(?im:{pattern})".encode(), options)
+    except re2.error as error:
+        detail = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise PackError(f"{where}: {detail} in {pattern!r}") from error
+
+
+def _check_width(rule: Rule, tree: Alternation, where: str) -> None:
+    """Find-all stays linear in the text only if a match is bounded, or if the region it is tried in is."""
+    if rule.at in ("start", "end"):
+        return
+    width = max_width(tree)
+    if width is None or width > MAX_WIDTH:
+        raise PackError(
+            f"{where}: a match could be {'endless' if width is None else f'{width} characters long'}; a rule that may "
+            f"match anywhere must stay under {MAX_WIDTH}: bound its repeats, for example {{0,120}} instead of *"
+        )

@@ -1,0 +1,49 @@
+"""One tic, one span: hits of one category in one turn that overlap, touch, or have only white space between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from phrasemill.filters.hits import Hit
+
+
+def merge_hits(hits: Iterable[Hit], text: str) -> list[Hit]:
+    """Hits of one turn, merged and sorted by start. ``text`` is that turn's.
+
+    A hit that counts and one that is exempt never merge. The merged span has the rule of its longest part and the
+    highest score; its cut spans all cuts, and is None where any part has none.
+    """
+    merged: list[Hit] = []
+    for hit in sorted(hits, key=lambda h: (h.category, h.exempt or "", h.start, -h.stop)):
+        last = merged[-1] if merged else None
+        if last is not None and _is_one(last, hit, text):
+            merged[-1] = _join(last, hit)
+        else:
+            merged.append(hit)
+    return sorted(merged, key=lambda h: (h.start, h.stop, h.category))
+
+
+def _is_one(last: Hit, hit: Hit, text: str) -> bool:
+    if (last.category, last.exempt) != (hit.category, hit.exempt):
+        return False
+    return hit.start <= last.stop or not text[last.stop : hit.start].strip(" \t\r\n\u00a0*_")
+
+
+def _join(first: Hit, second: Hit) -> Hit:
+    longer = second if second.stop - second.start > first.stop - first.start else first
+    return first._replace(
+        stop=max(first.stop, second.stop),
+        rule_id=longer.rule_id,
+        filter=longer.filter,
+        score=max(first.score, second.score),
+        cut=_join_cuts(first, second),
+    )
+
+
+def _join_cuts(first: Hit, second: Hit) -> tuple[int, int] | None:
+    inside = first.start <= second.start and second.stop <= first.stop
+    if first.cut is not None and inside:
+        return first.cut if second.cut is None else (min(first.cut[0], second.cut[0]), max(first.cut[1], second.cut[1]))
+    if first.cut is None or second.cut is None:
+        return None
+    return min(first.cut[0], second.cut[0]), max(first.cut[1], second.cut[1])

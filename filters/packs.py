@@ -1,0 +1,71 @@
+"""Rule packs by name or path: read, checked, compiled. A pack is data, and is refused with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import blake3
+
+from phrasemill.filters.compiled import CompiledRule, compile_pack
+from phrasemill.schemas.documents import parse_model, read_document
+from phrasemill.schemas.errors import PackError
+from phrasemill.schemas.rule import RulePack
+
+PACKS: Final = Path(__file__).parent / "packs"
+"""Where the packs that ship with phrasemill are: a file ``NAME.yaml`` or a folder ``NAME`` of them."""
+
+
+def shipped_packs() -> list[str]:
+    """Names of the packs that ship, sorted."""
+    return sorted({path.stem for path in PACKS.iterdir() if path.is_dir() or path.suffix == ".yaml"})
+
+
+def pack_files(name: str) -> list[Path]:
+    """The files of a pack, sorted: a shipped name, a YAML file or a folder of YAML files."""
+    for candidate in (PACKS / name, PACKS / f"{name}.yaml", Path(name)):
+        if candidate.is_dir():
+            if files := sorted(candidate.glob("*.yaml")):
+                return files
+        elif candidate.is_file():
+            return [candidate]
+    have = ", ".join(shipped_packs())
+    raise PackError(f"no pack {name!r}: neither a shipped pack ({have}) nor a YAML file or a folder of them")
+
+
+def read_pack_file(path: Path) -> RulePack:
+    """One file of a pack, checked against the schema; PackError names file and line."""
+    return parse_model(RulePack, read_document(path), PackError)
+
+
+def load_rules(names: Sequence[str]) -> tuple[CompiledRule, ...]:
+    """All rules of the named packs, in order; rule ids are unique over all of them."""
+    return _load(tuple(names))
+
+
+@lru_cache(maxsize=8)
+def _load(names: tuple[str, ...]) -> tuple[CompiledRule, ...]:
+    rules: list[CompiledRule] = []
+    seen: dict[str, Path] = {}
+    for name in names:
+        for path in pack_files(name):
+            for rule in compile_pack(read_pack_file(path), str(path)):
+                if rule.rule.id in seen:
+                    raise PackError(f"{path}: rule {rule.rule.id!r} is already in {seen[rule.rule.id]}; rename one")
+                seen[rule.rule.id] = path
+                rules.append(rule)
+    if not rules:
+        raise PackError(f"the packs {', '.join(names)} hold no rule")
+    return tuple(rules)
+
+
+def packs_fingerprint(names: Sequence[str]) -> str:
+    """A hash of the content of the packs' files, in order: what their findings depend on."""
+    digest = blake3.blake3()
+    for name in names:
+        for path in pack_files(name):
+            digest.update(path.read_bytes())
+            digest.update(b"\0")
+    return digest.hexdigest()[:32]

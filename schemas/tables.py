@@ -1,0 +1,153 @@
+"""The Arrow schema of every table that phrasemill reads or writes between its parts.
+
+Offsets (``start``, ``stop``, ``cut_start``, ``cut_stop``) are code points, half-open, in the original text of the turn.
+A row is known by ``(shard, row)``: ``shard`` is the shard key, ``row`` the index of the row inside that shard; ``row_id``
+is the row's ``id``, for people, and may repeat.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+PREFIX: Final = "pm_"
+"""Columns that phrasemill adds to published data start with this."""
+
+ROLES: Final = ("system", "developer", "user", "assistant", "tool")
+"""Roles that a message may have; others send the row to quarantine."""
+
+FIELDS: Final = ("messages", "prompt", "chosen", "rejected")
+"""Where a turn can stand. ``messages`` and ``chosen`` are mended; ``rejected`` is tagged; ``prompt`` is only read."""
+
+MENDED_FIELDS: Final = ("messages", "chosen")
+
+OUTCOMES: Final = ("kept", "repaired", "regenerated", "dropped", "quarantined")
+
+ACTIONS: Final = ("tag", "strip", "regenerate", "drop")
+"""What a policy can do with a hit, from mildest to hardest."""
+
+CATEGORIES: Final = (
+    "opener",
+    "ai_self_reference",
+    "identity_leak",
+    "refusal",
+    "closer",
+    "hedge",
+    "leaked_markup",
+    "sycophancy",
+    "moralising",
+    "contrast",
+    "slop",
+    "repetition",
+)
+"""The built-in categories; packs may add others."""
+
+EXEMPTIONS: Final = ("code", "quote", "json", "url", "reasoning", "asked", "deliverable", "roleplay", "answer")
+"""Why the text itself excuses a hit. Such hits stay as evidence and are never acted on."""
+
+MESSAGE: Final = pa.struct([pa.field("role", pa.large_string()), pa.field("content", pa.large_string())])
+MESSAGES: Final = pa.large_list(MESSAGE)
+
+TURNS: Final = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("field", pa.large_string()),
+        ("turn", pa.int32()),
+        ("role", pa.large_string()),
+        ("text", pa.large_string()),
+        ("previous_user", pa.large_string()),
+    ]
+)
+"""The turn table of a batch: what filters see. One row a turn; ``previous_user`` is the nearest user turn before it."""
+
+SPANS: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("field", pa.large_string()),
+        ("turn", pa.int32()),
+        ("start", pa.int32()),
+        ("stop", pa.int32()),
+        ("rule_id", pa.large_string()),
+        ("category", pa.large_string()),
+        ("filter", pa.large_string()),
+        ("score", pa.float32()),
+        ("text", pa.large_string()),
+        ("exempt", pa.large_string()),
+        ("cut_start", pa.int32()),
+        ("cut_stop", pa.int32()),
+    ]
+)
+"""Evidence. ``exempt`` is null where the hit counts. ``cut_start:cut_stop`` is what a strip removes; null: no strip."""
+
+ORIGINALS: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("field", pa.large_string()),
+        ("turn", pa.int32()),
+        ("text", pa.large_string()),
+    ]
+)
+"""The original text of every turn that has a span."""
+
+VERDICTS: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("action", pa.large_string()),
+        ("outcome", pa.large_string()),
+        ("reasons", pa.large_list(pa.large_string())),
+    ]
+)
+"""One row per input row. ``action`` is what the policy planned: keep, strip, regenerate, drop or quarantine."""
+
+GENERATIONS: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("field", pa.large_string()),
+        ("turn", pa.int32()),
+        ("attempt", pa.int32()),
+        ("recipe", pa.large_string()),
+        ("trait_id", pa.large_string()),
+        ("trait_hash", pa.large_string()),
+        ("backend", pa.large_string()),
+        ("model", pa.large_string()),
+        ("seed", pa.int64()),
+        ("params", pa.large_string()),
+        ("request_hash", pa.large_string()),
+        ("text", pa.large_string()),
+        ("finish_reason", pa.large_string()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+        ("hits_left", pa.large_list(pa.large_string())),
+        ("judge_score", pa.float32()),
+        ("outcome", pa.large_string()),
+        ("reason", pa.large_string()),
+        ("seconds", pa.float32()),
+    ]
+)
+"""Every request to a model. ``outcome`` is accepted, rejected, failed or cancelled; ``params`` is JSON."""
+
+QUARANTINE: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("reason", pa.large_string()),
+        ("detail", pa.large_string()),
+        ("source", pa.large_string()),
+        ("raw", pa.large_string()),
+        ("raw_bytes", pa.int64()),
+        ("raw_blake3", pa.large_string()),
+    ]
+)
+"""Rows that cannot be used. ``raw`` is JSON of the row (or base64 where it is not text), cut at 64 KiB; ``raw_bytes``
+and ``raw_blake3`` describe the whole."""
