@@ -52,13 +52,17 @@ class Filter(BaseModel):
             have = ", ".join(cls.model_fields) or "none"
             raise PluginError(f"filter {cls.name!r}: {wrong}; its options are: {have}") from error
 
+    def reads(self) -> tuple[str, ...]:
+        """Roles whose turns this filter wants to see."""
+        return self.roles
+
     def find(self, text: str) -> Iterator[Span]:
         """Spans of one text, in code points."""
         raise NotImplementedError(f"filter {self.name!r} defines neither find nor find_batch")
 
     def find_batch(self, turns: TurnTable) -> list[Hit]:
         """Hits of all turns of the roles that this filter reads; the default calls ``find`` per turn."""
-        speaks = [role in self.roles for role in turns.role.to_pylist()]
+        speaks = [role in self.reads() for role in turns.role.to_pylist()]
         return [
             Hit(index, span.start, span.stop, span.rule_id, span.category, self.name, span.score, span.cut, None)
             for index, wanted in enumerate(speaks)

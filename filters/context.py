@@ -38,8 +38,8 @@ _GREETING: Final = _compiled(
     r"^\W*(?:hi|hello|hey|hiya|howdy|greetings|good (?:morning|afternoon|evening|day))\b[^\n]{0,40}$"
 )
 _LETTER: Final = _compiled(
-    r"\b(?:e-?mail|letter|message|note|memo|invitation|announcement|press release|reply|response|survey|questionnaire"
-    r"|form|review|advert(?:isement)?|ad|flyer|brochure|newsletter|speech|script|post|tweet|blog|cover letter|bio|caption"
+    r"\b(?:e-?mail|letter|message|note|memo|invitation|announcement|press release|reply|response|survey"
+    r"|questionnaire|form|review|advert(?:isement)?|ad|flyer|brochure|newsletter|speech|script|post|tweet|blog|cover letter|bio|caption"
     r"|toast|testimonial|listing|template|description|story|poem|song|dialogue|essay|article)\b"
 )
 _SIGN_OFF: Final = _compiled(

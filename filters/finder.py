@@ -1,7 +1,7 @@
 """One pass over a batch's text with all rules at once: which rule may match in which turn.
 
-Hyperscan reports every end of a match in a buffer of many turns laid end to end, so a candidate is only a pair of rule
-and turn; starts and exact bounds are found by the confirming engine inside the turn.
+What is looked for is each rule's necessary factor. Hyperscan reports every end of it in a buffer of many turns laid
+end to end, so a candidate is only a pair of rule and turn; the confirming engine finds exact bounds inside the turn.
 """
 
 from __future__ import annotations

@@ -200,42 +200,6 @@ def _emit(piece: Piece) -> str:
     return text + piece.quantifier
 
 
-def to_finder(tree: Alternation) -> str:
-    """A pattern that ends a match wherever the full one could first end, for an engine that reports every end.
-
-    Names go, and so does every optional tail: ``let me know[^.]{0,80}`` would report 81 ends a hit.
-    """
-    return "|".join(_finder_branch(branch) for branch in tree.branches)
-
-
-def _finder_branch(branch: tuple[Piece, ...]) -> str:
-    pieces = list(branch)
-    while pieces and pieces[-1].low == 0:
-        pieces.pop()
-    if not pieces:
-        return ""
-    head = "".join(_emit_plain(piece) for piece in pieces[:-1])
-    last = pieces[-1]
-    body = last.item.text if isinstance(last.item, Atom) else _plain_group(last.item, to_finder(last.item.body))
-    if last.low == 1:
-        return head + body
-    full = _emit_plain(Piece(last.item, last.low, last.low, f"{{{last.low}}}"))
-    return head + full
-
-
-def _emit_plain(piece: Piece) -> str:
-    item = piece.item
-    if isinstance(item, Atom):
-        text = f"(?:{item.text})" if piece.quantifier and item.text == WHITE_SPACE else item.text
-        return text + piece.quantifier
-    body = "|".join("".join(_emit_plain(inner) for inner in branch) for branch in item.body.branches)
-    return _plain_group(item, body) + piece.quantifier
-
-
-def _plain_group(group: Group, body: str) -> str:
-    return f"(?{group.flags or ''}:{body})"
-
-
 def max_width(tree: Alternation) -> int | None:
     """The longest text, in code points, that the pattern can match; None where nothing bounds it."""
     widest = 0

@@ -57,6 +57,10 @@ class RegexFilter(Filter, name="regex"):
         """The compiled rules, loaded on first use."""
         return load_rules(self.packs)
 
+    def reads(self) -> tuple[str, ...]:
+        """Roles that any rule reads."""
+        return tuple(sorted({role for rule in self.rules for role in rule.rule.roles}))
+
     @cached_property
     def _finder(self) -> Finder:
         return Finder(self.rules)

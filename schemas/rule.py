@@ -35,11 +35,11 @@ class Rule(BaseModel):
 
     ``pattern`` is RE2 syntax, case-insensitive, on one turn's text; ``phrases`` are literals (white space matches any
     run of white space, ``'`` any apostrophe), alone or as ``{phrases}`` inside ``pattern``.
-    ``at``: ``start`` (first thing in the turn, behind white space and markdown emphasis), ``end`` (inside the last
-    block), ``sentence_start`` or ``anywhere``.
+    ``at``: ``start`` (first thing in the turn, or behind another ``start`` hit), ``end`` (inside the last block),
+    ``sentence_start`` or ``anywhere``.
     ``frame``: what a strip removes: ``none`` (cannot be stripped), ``match`` (the whole hit), ``group`` (the group
     named ``cut``) or ``tail`` (from the hit to the end of the turn).
-    ``unless`` are patterns; a match of one that overlaps the hit, or touches the text within its sentence, withdraws it.
+    ``unless`` are patterns that are looked for around the hit; a match of one that overlaps it withdraws it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

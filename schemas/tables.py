@@ -1,8 +1,8 @@
 """The Arrow schema of every table that phrasemill reads or writes between its parts.
 
-Offsets (``start``, ``stop``, ``cut_start``, ``cut_stop``) are code points, half-open, in the original text of the turn.
-A row is known by ``(shard, row)``: ``shard`` is the shard key, ``row`` the index of the row inside that shard; ``row_id``
-is the row's ``id``, for people, and may repeat.
+Offsets (``start``, ``stop``, ``cut_start``, ``cut_stop``) are code points, half-open, in the original text of a turn.
+A row is known by ``(shard, row)``: ``shard`` is the shard key, ``row`` the index of the row inside that shard;
+``row_id`` is the row's ``id``, for people, and may repeat.
 """
 
 from __future__ import annotations
@@ -79,9 +79,11 @@ SPANS: Final = pa.schema(
         ("exempt", pa.large_string()),
         ("cut_start", pa.int32()),
         ("cut_stop", pa.int32()),
+        ("action", pa.large_string()),
     ]
 )
-"""Evidence. ``exempt`` is null where the hit counts. ``cut_start:cut_stop`` is what a strip removes; null: no strip."""
+"""Evidence. ``exempt`` is null where the hit counts. ``cut_start:cut_stop`` is what a strip removes; null: no strip.
+``action`` is what the policy does with the hit; null where it does nothing (exempt, allowed by a trait, no policy)."""
 
 ORIGINALS: Final = pa.schema(
     [

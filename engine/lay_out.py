@@ -1,0 +1,154 @@
+"""What a judged batch publishes: SFT rows, preference pairs, and the rows that wait for a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phrasemill.engine.columns import (
+    choices,
+    constant,
+    join_lists,
+    list_lengths,
+    replace_contents,
+    single,
+    sparse_strings,
+)
+from phrasemill.engine.evidence import PLANNED
+from phrasemill.engine.fates import KEPT, REGENERATED, REPAIRED, Codes, RowFate, acted_hits, acted_rules, refuses
+from phrasemill.engine.pairs import PREFERENCE, MendedTurn
+from phrasemill.engine.sft import conversation_hash, sft_schema, sft_table, waiting_schema
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """``sft`` and ``waiting`` rows, the mended turns that may make pairs, and pairs that came in as pairs."""
+
+    sft: pa.Table
+    waiting: pa.Table
+    mended: list[MendedTurn]
+    input_pairs: pa.Table
+
+
+def lay_out(
+    table: pa.Table,
+    row: pa.Array,
+    shard: str,
+    passthrough: pa.Schema,
+    fates: dict[int, RowFate],
+    action: Codes,
+    outcome: Codes,
+) -> LaidOut:
+    """Lay out one batch. ``fates``, ``action`` and ``outcome`` are by position in ``table``."""
+    is_pair = "chosen" in table.column_names
+    own = single(table, "chosen" if is_pair else "messages")
+    prompt = single(table, "prompt") if is_pair else None
+    texts = {
+        (position, turn): judged.text
+        for position, fate in fates.items()
+        for turn, judged in fate.turns
+        if judged.text is not None
+    }
+    mended = replace_contents(own, texts)
+    whole = mended if prompt is None else join_lists(prompt, mended)
+    before = own if prompt is None else join_lists(prompt, own)
+    shift = np.zeros(len(table), dtype=np.int64) if prompt is None else list_lengths(prompt)
+    changed = [position for position in fates if outcome[position] in (REPAIRED, REGENERATED)]
+    out = sft_table(
+        table,
+        whole,
+        row,
+        shard,
+        sft_schema(passthrough),
+        action=choices(action, PLANNED),
+        rules={position: fates[position].rules for position in changed},
+        hashes={position: conversation_hash(before[position].as_py()) for position in changed},
+    )
+    waits = outcome == REGENERATED
+    todo = {
+        position: _todo(fates[position], int(shift[position]), table, position)
+        for position in np.flatnonzero(waits).tolist()
+    }
+    field = waiting_schema(passthrough).field(len(out.schema))
+    waiting = out.append_column(field, sparse_strings(len(out), todo)).filter(pa.array(waits))
+    ready = pa.array(np.isin(outcome, (KEPT, REPAIRED)))
+    pairs = _input_pairs(table, mended, out).filter(ready) if is_pair else PREFERENCE.empty_table()
+    repaired = {position: fate for position, fate in fates.items() if outcome[position] == REPAIRED}
+    return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs)
+
+
+def _todo(fate: RowFate, shift: int, table: pa.Table, position: int) -> str:
+    """JSON of a waiting row: its turns to write or already mended, and the rejected side that came with it."""
+    turns = [
+        {
+            "turn": shift + turn,
+            "action": judged.action,
+            "original": judged.original,
+            "mended": judged.text,
+            "refused": refuses(judged.hits),
+            "refuses": refuses(judged.left),
+            "hits": [[hit.rule_id, hit.category, judged.original[hit.start : hit.stop]] for hit in acted_hits(judged)],
+        }
+        for turn, judged in fate.turns
+    ]
+    rejected = table["rejected"][position].as_py() if "rejected" in table.column_names else None
+    return orjson.dumps({"shift": shift, "turns": turns, "rejected": rejected}).decode()
+
+
+def _mended_turns(out: pa.Table, fates: dict[int, RowFate], shift: Codes, shard: str) -> list[MendedTurn]:
+    messages, ids, row = single(out, "messages"), single(out, "id"), single(out, "pm_row")
+    turns: list[MendedTurn] = []
+    for position, fate in fates.items():
+        conversation = messages[position].as_py()
+        for turn, judged in fate.turns:
+            at = int(shift[position]) + turn
+            turns.append(
+                MendedTurn(
+                    shard=shard,
+                    row=row[position].as_py(),
+                    row_id=ids[position].as_py(),
+                    turn=at,
+                    prefix=conversation[:at],
+                    original=judged.original,
+                    mended=judged.text or "",
+                    rules=acted_rules(judged),
+                    kind="strip",
+                    refused=refuses(judged.hits),
+                    refuses=refuses(judged.left),
+                )
+            )
+    return turns
+
+
+def _input_pairs(table: pa.Table, chosen: pa.LargeListArray, out: pa.Table) -> pa.Table:
+    """The pairs of a preference input, with the mended chosen side."""
+    count = len(table)
+    ids = pc.binary_join_element_wise(out["pm_shard"], out["pm_row"].cast(pa.large_string()), "input", "-")
+    rejected = single(table, "rejected")
+    columns = {
+        "id": ids,
+        "prompt": table["prompt"],
+        "chosen": chosen,
+        "rejected": rejected,
+        "pm_row_id": out["id"],
+        "pm_trait_id": constant(None, count),
+        "pm_reason": constant("input", count),
+        "pm_kind": constant("input", count),
+        "pm_length_ratio": pa.array(_lengths(chosen) / np.maximum(_lengths(rejected), 1), pa.float32()),
+        "pm_shard": out["pm_shard"],
+        "pm_row": out["pm_row"],
+        "pm_turn": pa.array(list_lengths(single(table, "prompt")), pa.int32()),
+    }
+    return pa.Table.from_pydict(columns, schema=PREFERENCE)
+
+
+def _lengths(messages: pa.LargeListArray) -> Codes:
+    """Code points of all contents of each row."""
+    sizes = pc.utf8_length(messages.flatten().field(1)).to_numpy(zero_copy_only=False)
+    total = np.concatenate([[0], np.cumsum(sizes)])
+    ends = np.cumsum(list_lengths(messages))
+    return np.asarray(total[ends] - total[ends - list_lengths(messages)], dtype=np.int64)

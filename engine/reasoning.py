@@ -1,0 +1,77 @@
+"""Reasoning that a policy drops: a ``<think>`` block at the start of an assistant turn, and reasoning keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phrasemill.engine.columns import list_lengths, replace_contents, single
+from phrasemill.filters.masks import reasoning_stop
+from phrasemill.schemas.tables import MENDED_FIELDS
+
+KEYS: Final = ("reasoning", "reasoning_content", "thinking")
+"""Keys of a message that hold reasoning."""
+
+
+def drop_reasoning(table: pa.Table) -> tuple[pa.Table, list[int]]:
+    """The batch without reasoning in the fields that are mended, and the positions of the rows that had some."""
+    changed: set[int] = set()
+    for name in MENDED_FIELDS:
+        if name in table.column_names:
+            messages, rows = _without_blocks(single(table, name))
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), messages)
+            changed |= rows
+    extras, rows = _without_keys(table["pm_messages_extra"])
+    place = table.column_names.index("pm_messages_extra")
+    return table.set_column(place, table.schema.field(place), extras), sorted(changed | rows)
+
+
+def _without_blocks(messages: pa.LargeListArray) -> tuple[pa.LargeListArray, set[int]]:
+    flat = messages.flatten()
+    speaks = pc.equal(flat.field(0), "assistant")
+    thinks = pc.match_like(flat.field(1), "%<think%")
+    lengths = list_lengths(messages)
+    owner = np.repeat(np.arange(len(messages)), lengths)
+    first = np.cumsum(lengths) - lengths
+    texts: dict[tuple[int, int], str] = {}
+    for place in np.flatnonzero(pc.and_(speaks, thinks).to_numpy(zero_copy_only=False)).tolist():
+        raw = flat.field(1)[place].as_py().encode()
+        stop = reasoning_stop(raw)
+        if stop:
+            row = int(owner[place])
+            texts[row, place - int(first[row])] = raw[stop:].decode()
+    return replace_contents(messages, texts), {row for row, _ in texts}
+
+
+def _without_keys(extras: pa.ChunkedArray) -> tuple[pa.LargeStringArray, set[int]]:
+    if extras.null_count == len(extras):
+        return extras.combine_chunks(), set()
+    rows: set[int] = set()
+    values: list[str | None] = []
+    for place, value in enumerate(extras.to_pylist()):
+        if value is not None and any(f'"{key}"' in value for key in KEYS):
+            plain = _stripped(orjson.loads(value))
+            rows.add(place)
+            values.append(orjson.dumps(plain).decode())
+        else:
+            values.append(value)
+    return pa.array(values, pa.large_string()), rows
+
+
+def _stripped(extras: Any) -> Any:
+    """The same lists of objects without reasoning keys; an object left empty becomes null."""
+    if isinstance(extras, list):
+        return [_stripped(each) for each in extras]
+    if isinstance(extras, dict):
+        if all(isinstance(value, list) for value in extras.values()) and extras.keys() <= {
+            "prompt",
+            "chosen",
+            "rejected",
+        }:
+            return {side: _stripped(turns) for side, turns in extras.items()}
+        return {key: value for key, value in extras.items() if key not in KEYS} or None
+    return extras

@@ -1,0 +1,313 @@
+"""A whole run: plan, what is already done, shards through worker processes, waiting rows through a model, and out."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phrasemill.engine.card import write_card
+from phrasemill.engine.catalog import write_catalog
+from phrasemill.engine.fates import Mode
+from phrasemill.engine.fingerprints import fingerprint, shard_fingerprints, stage_fingerprints
+from phrasemill.engine.folder import (
+    STAGED,
+    check_ours,
+    commits_by_key,
+    locked,
+    publish_shard,
+    stage_shard,
+    staged_shards,
+    sweep,
+    unpublish,
+)
+from phrasemill.engine.gates import check_gates
+from phrasemill.engine.judge_turns import Judge
+from phrasemill.engine.manifest import Manifest, ShardCommit, read_manifest, write_atomic, write_manifest
+from phrasemill.engine.model_stage import ModelReport, run_model_stage
+from phrasemill.engine.pool import INLINE_BYTES, run_jobs, worker_count
+from phrasemill.engine.progress import progress
+from phrasemill.engine.settings import differences, dump_config, load_config
+from phrasemill.engine.shard_job import ShardJob, ShardResult, load_filters, run_shard
+from phrasemill.engine.shards import InputPlan, Shard, plan_input
+from phrasemill.engine.stopping import Stop, stop_on_signals
+from phrasemill.generators.traits import load_traits, trait_hash
+from phrasemill.schemas.config import RunConfig
+from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.trait import Trait
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What stands on the command line beside the configuration. ``decides`` false: a scan without a policy."""
+
+    mode: Mode
+    limit: int | None = None
+    head: int | None = None
+    workers: int | None = None
+    base: Path | None = None
+    prune: bool = False
+    decides: bool = True
+    show_progress: bool | None = None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did: the manifest as it is now, and what this run itself contributed.
+
+    ``skipped`` shards were already done; ``spans_reused`` took their spans from the base; ``absent`` are published
+    shards that are gone from the input.
+    """
+
+    out: Path
+    manifest: Manifest
+    done: int = 0
+    skipped: int = 0
+    spans_reused: int = 0
+    absent: tuple[str, ...] = ()
+    input_bytes: int = 0
+    seconds: float = 0.0
+    model: ModelReport = field(default_factory=ModelReport)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What stays the same while a run goes on."""
+
+    config: RunConfig
+    options: RunOptions
+    out: Path
+    plan: InputPlan
+    stages: dict[str, str]
+    judge: Judge
+    traits: tuple[Trait, ...]
+
+    @property
+    def prints(self) -> dict[str, dict[str, str]]:
+        """Fingerprints by shard."""
+        return {shard.key: shard_fingerprints(self.stages, shard, self.plan) for shard in self.plan.shards}
+
+
+def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
+    """Do everything that is not yet done, and write manifest, catalog and card.
+
+    Raises:
+        ConfigError, InputError: nothing was changed.
+        LockedError: another run writes there.
+        BackendError, Interrupted: resumable; what was finished is kept.
+        GateError: all is published, but a gate of the policy does not hold.
+
+    """
+    started = time.monotonic()
+    out = out.resolve()
+    check_ours(out)
+    traits = load_traits(config.traits)
+    filters = load_filters(config)
+    plan = plan_input(config.input, limit=options.limit, head=options.head, seed=config.seed)
+    _refuse_output_in_input(plan, out)
+    allow = frozenset(name for trait in traits for name in trait.phrases.allow)
+    hashes = [trait_hash(trait) for trait in traits]
+    stages = stage_fingerprints(config, filters, allow, hashes, options.mode)
+    run = _Run(config, options, out, plan, stages, Judge(filters, config.policy, allow), traits)
+    with locked(out), stop_on_signals() as stop:
+        _refuse_other_config(run)
+        write_atomic(out / "config.yaml", dump_config(config).encode())
+        report = _run_locked(run, stop)
+    report.seconds = time.monotonic() - started
+    check_gates(report.manifest, config.policy)
+    return report
+
+
+def _run_locked(run: _Run, stop: Stop) -> RunReport:
+    prints = run.prints
+    commits = commits_by_key(run.out)
+    sweep(run.out, list(commits.values()))
+    absent = _retire(run, commits, prints)
+    staged = _current_staged(run, commits, prints)
+    todo = [shard for shard in run.plan.shards if shard.key not in commits and shard.key not in staged]
+    report = RunReport(run.out, _manifest(run, commits, absent), absent=absent)
+    report.skipped = len(run.plan.shards) - len(todo)
+    report.input_bytes = _input_bytes(run.plan, todo)
+    try:
+        _judge_shards(run, todo, prints, commits, staged, report, stop)
+        if staged:
+            _write_rows(run, commits, staged, report, stop)
+    finally:
+        report.manifest = _manifest(run, commits, absent)
+        write_manifest(run.out, report.manifest)
+        write_catalog(run.out, report.manifest)
+        write_card(run.out, report.manifest, run.config)
+    stop.check()
+    return report
+
+
+def _judge_shards(
+    run: _Run,
+    todo: Sequence[Shard],
+    prints: Mapping[str, dict[str, str]],
+    commits: dict[str, ShardCommit],
+    staged: dict[str, ShardCommit],
+    report: RunReport,
+    stop: Stop,
+) -> None:
+    """Every shard that is not done: published at once, or staged where rows wait for a model."""
+    jobs = [_job(run, shard, prints[shard.key]) for shard in todo]
+    workers = run.options.workers or (worker_count() if report.input_bytes > INLINE_BYTES else 1)
+    total = None if any(shard.rows is None for shard in todo) else sum(shard.rows or 0 for shard in todo)
+    label = "scanning" if run.options.mode == "scan" else "cleaning"
+    with progress(label, total, "rows", enabled=run.options.show_progress) as advance:
+        for result in run_jobs(run_shard, jobs, workers=workers, stopping=lambda: bool(stop)):
+            _place(run, result, commits, staged)
+            report.done += 1
+            report.spans_reused += result.reused_spans
+            advance(result.commit.rows_in)
+    stop.check()
+
+
+def _place(run: _Run, result: ShardResult, commits: dict[str, ShardCommit], staged: dict[str, ShardCommit]) -> None:
+    key = result.commit.key
+    if result.waiting:
+        stage_shard(run.out, result.work, result.commit)
+        staged[key] = result.commit
+    else:
+        publish_shard(run.out, result.work, result.commit)
+        commits[key] = result.commit
+
+
+def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
+    return ShardJob(
+        shard=shard,
+        plan=run.plan.only(shard),
+        config=run.config,
+        mode=run.options.mode,
+        decides=run.options.decides,
+        allow=run.judge.allow,
+        fingerprints=prints,
+        out=run.out,
+        base=_base_with_spans(run, shard, prints),
+    )
+
+
+def _base_with_spans(run: _Run, shard: Shard, prints: dict[str, str]) -> Path | None:
+    """The base folder, where it holds this shard's spans as a scan would find them now."""
+    base = run.options.base
+    if base is None or run.config.policy.reasoning == "drop":
+        return None
+    known = {commit.key: commit for commit in read_manifest(base).shards}.get(shard.key)
+    same = known is not None and known.fingerprints.get("scan") == prints["scan"]
+    return base.resolve() if same else None
+
+
+def _write_rows(
+    run: _Run, commits: dict[str, ShardCommit], staged: dict[str, ShardCommit], report: RunReport, stop: Stop
+) -> None:
+    """The waiting rows of all staged shards, through the model."""
+    waiting = sum(draft.rows_in - sum(draft.outcomes.values()) for draft in staged.values())
+
+    def on_shard(commit: ShardCommit) -> None:
+        commits[commit.key] = commit
+        shutil.rmtree(run.out / STAGED / commit.key, ignore_errors=True)
+
+    with progress("writing", waiting, "rows", enabled=run.options.show_progress) as advance:
+        report.model = run_model_stage(
+            run.out,
+            staged,
+            run.judge,
+            run.traits[0],
+            run.config,
+            sources=_known_requests(run.options.base),
+            stop=stop,
+            on_row=advance,
+            on_shard=on_shard,
+        )
+
+
+def _known_requests(base: Path | None) -> list[Path]:
+    """Logs and evidence of the base in which finished requests are looked up."""
+    if base is None:
+        return []
+    log = base / "_requests.jsonl"
+    evidence = [base / record.path for record in read_manifest(base).files("generations")]
+    return [log] if log.exists() else evidence
+
+
+def _retire(run: _Run, commits: dict[str, ShardCommit], prints: Mapping[str, dict[str, str]]) -> tuple[str, ...]:
+    """Take back shards whose source changed or whose results would differ; keep, and name, those that are gone."""
+    paths = {shard.path for shard in run.plan.shards}
+    absent: list[str] = []
+    for key, commit in list(commits.items()):
+        if key in prints:
+            changed = commit.fingerprints != prints[key]
+        else:
+            changed = commit.source in paths or run.options.prune
+            if not changed:
+                absent.append(key)
+        if changed:
+            unpublish(run.out, commit)
+            del commits[key]
+    return tuple(sorted(absent))
+
+
+def _current_staged(
+    run: _Run, commits: Mapping[str, ShardCommit], prints: Mapping[str, dict[str, str]]
+) -> dict[str, ShardCommit]:
+    """Staged shards that still wait under the present plan; the others are removed."""
+    current: dict[str, ShardCommit] = {}
+    for key, draft in staged_shards(run.out).items():
+        if key not in commits and draft.fingerprints == prints.get(key):
+            current[key] = draft
+        else:
+            shutil.rmtree(run.out / STAGED / key, ignore_errors=True)
+    return current
+
+
+def _refuse_other_config(run: _Run) -> None:
+    """A folder belongs to one configuration; another one wants another folder."""
+    path = run.out / "config.yaml"
+    if not path.exists() or not (run.out / "_commits").exists():
+        return
+    changed = differences(load_config(path), run.config)
+    known = next(iter(commits_by_key(run.out).values()), None)
+    if not changed and known is not None:
+        changed = _changed_content(run, known)
+    if changed:
+        listed = "\n  ".join(changed)
+        raise ConfigError(
+            f"{run.out}: was written with another configuration:\n  {listed}\n"
+            f"write to a new folder and take over what is unchanged: run CONFIG -o NEW --base {run.out}"
+        )
+
+
+def _changed_content(run: _Run, known: ShardCommit) -> list[str]:
+    """Differences that do not show in the configuration: the command, a pack's or trait's content, the sample."""
+    prints = run.prints.get(known.key)
+    if prints is None or known.fingerprints == prints:
+        return []
+    stage = next((name for name in prints if known.fingerprints.get(name) != prints[name]), "command")
+    return [f"stage {stage}: the content of its packs, traits or sample (or the command) has changed"]
+
+
+def _manifest(run: _Run, commits: Mapping[str, ShardCommit], absent: Sequence[str]) -> Manifest:
+    return Manifest(
+        command=run.options.mode,
+        plan=run.plan.fingerprint(),
+        config=fingerprint(run.config.model_dump(mode="json")),
+        limit=run.options.limit,
+        head=run.options.head,
+        seed=run.config.seed,
+        shards=tuple(commits.values()),
+        absent=tuple(absent),
+    )
+
+
+def _input_bytes(plan: InputPlan, todo: Sequence[Shard]) -> int:
+    paths = {shard.path for shard in todo}
+    return sum(file.size for file in plan.files if file.path in paths)
+
+
+def _refuse_output_in_input(plan: InputPlan, out: Path) -> None:
+    for file in plan.files:
+        if Path(file.path).is_absolute() and Path(file.path).is_relative_to(out):
+            raise ConfigError(f"{out}: the input {file.path} lies inside the output folder; write somewhere else")

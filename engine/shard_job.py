@@ -1,0 +1,147 @@
+"""One shard, from its rows to finished part files: what a worker process does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phrasemill.engine.clean_batch import BatchJob, BatchResult, process_batch
+from phrasemill.engine.fates import Mode
+from phrasemill.engine.folder import TEMPORARY
+from phrasemill.engine.judge_turns import Judge
+from phrasemill.engine.known_spans import KnownSpans
+from phrasemill.engine.manifest import ShardCommit, check_ledger, part_path
+from phrasemill.engine.pairs import PREFERENCE
+from phrasemill.engine.part_writer import PartWriter
+from phrasemill.engine.read import read_shard
+from phrasemill.engine.sft import sft_schema, waiting_schema
+from phrasemill.engine.shards import InputPlan, Shard
+from phrasemill.engine.tally import Tally
+from phrasemill.filters import regex as _regex  # noqa: F401 - registers the built-in filter
+from phrasemill.filters.base import Filter, load_filter
+from phrasemill.schemas.config import FilterConfig, RunConfig
+from phrasemill.schemas.tables import ORIGINALS, QUARANTINE, SPANS, VERDICTS
+
+WAITING_FILE: Final = "waiting.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob:
+    """Everything that a worker needs. ``base``: a folder that has this shard's spans just as a scan finds them."""
+
+    shard: Shard
+    plan: InputPlan
+    config: RunConfig
+    mode: Mode
+    decides: bool
+    allow: frozenset[str]
+    fingerprints: dict[str, str]
+    out: Path
+    base: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """A shard's finished files under ``work`` and its record; ``waiting`` rows still need a model."""
+
+    commit: ShardCommit
+    work: Path
+    waiting: int
+    reused_spans: bool
+
+
+def run_shard(job: ShardJob) -> ShardResult:
+    """Read, judge and write one shard. Nothing becomes visible; the ledger is checked."""
+    work = job.out / TEMPORARY / job.shard.key
+    known = _known_spans(job)
+    writers = _writers(job, work)
+    batch_job = BatchJob(
+        shard=job.shard.key,
+        mode=job.mode,
+        judge=Judge(load_filters(job.config), job.config.policy, job.allow),
+        decides=job.decides,
+        pairs=job.config.pairs,
+        passthrough=job.plan.schema,
+        known=known,
+    )
+    tally = Tally()
+    try:
+        for batch in read_shard(job.shard, job.plan):
+            result = process_batch(batch, batch_job, tally)
+            for name, writer in writers.items():
+                writer.write(_table(result, name))
+    except BaseException:
+        for writer in writers.values():
+            writer.abandon()
+        raise
+    records = [record for name, writer in writers.items() if (record := writer.close()) and name != "waiting"]
+    waiting = writers["waiting"].rows
+    commit = ShardCommit(
+        key=job.shard.key,
+        source=job.shard.path,
+        source_hash=job.shard.content_hash,
+        kind=job.shard.kind,
+        start=job.shard.start,
+        stop=job.shard.stop,
+        rows_in=tally.rows_in,
+        outcomes=dict(tally.outcomes),
+        reasons=dict(tally.reasons),
+        hits=tally.categories(),
+        rules=dict(tally.rules),
+        pairs=dict(tally.pairs),
+        pairs_withheld=dict(tally.withheld),
+        fingerprints=job.fingerprints,
+        files=tuple(records),
+    )
+    if not waiting:
+        check_ledger(commit)
+    return ShardResult(commit, work, waiting, known is not None)
+
+
+def _table(result: BatchResult, name: str) -> pa.Table:
+    table: pa.Table = getattr(result, name)
+    return table
+
+
+def _writers(job: ShardJob, work: Path) -> dict[str, PartWriter]:
+    """A writer per table that this run publishes."""
+    schemas = {"spans": SPANS, "originals": ORIGINALS, "verdicts": VERDICTS, "quarantine": QUARANTINE}
+    if job.mode != "scan":
+        if job.config.output.sft:
+            schemas["sft"] = sft_schema(job.plan.schema)
+        if job.config.output.preference:
+            schemas["preference"] = PREFERENCE
+    compression = job.config.output.compression
+    writers = {
+        name: PartWriter(work / part_path(name, job.shard.key), part_path(name, job.shard.key), schema, compression)
+        for name, schema in schemas.items()
+    }
+    waiting = waiting_schema(job.plan.schema)
+    writers["waiting"] = PartWriter(work / WAITING_FILE, WAITING_FILE, waiting, compression)
+    return writers
+
+
+def _known_spans(job: ShardJob) -> KnownSpans | None:
+    """The spans that an earlier run stored for this shard; it had none where there is no file."""
+    if job.base is None:
+        return None
+    path = job.base / part_path("spans", job.shard.key)
+    found = pq.read_table(path, page_checksum_verification=True) if path.exists() else SPANS.empty_table()
+    return KnownSpans(found)
+
+
+def load_filters(config: RunConfig) -> tuple[Filter, ...]:
+    """The configured filters, loaded and compiled once per process."""
+    return _loaded(config.model_dump_json(include={"filters"}))
+
+
+@lru_cache(maxsize=4)
+def _loaded(filters: str) -> tuple[Filter, ...]:
+    parts = orjson.loads(filters)["filters"]
+    return tuple(load_filter(FilterConfig.model_validate(part)) for part in parts)

@@ -1,0 +1,246 @@
+"""Parquet shards become canonical rows; bad rows, pages and files are set apart."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import blake3
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from phrasemill.engine import parquet_rows
+from phrasemill.engine.read import RowBatch, read_shard, table_schema
+from phrasemill.engine.shards import InputPlan, plan_input
+from phrasemill.schemas import tables
+from phrasemill.schemas.config import InputConfig
+from phrasemill.schemas.errors import InputError, IntegrityError
+
+TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+
+
+def plan_of(path: Path, **columns: str) -> InputPlan:
+    return plan_input(InputConfig.model_validate({"path": str(path), "columns": columns}))
+
+
+def read(plan: InputPlan) -> list[RowBatch]:
+    return [batch for shard in plan.shards for batch in read_shard(shard, plan)]
+
+
+def write(path: Path, rows: list[dict[str, Any]] | pa.Table, **options: Any) -> Path:
+    pq.write_table(rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows), path, **options)
+    return path
+
+
+def test_columns_come_in_their_order_with_one_schema(tmp_path: Path) -> None:
+    rows = [{"messages": TALK, "id": "r", "label": 1, "pm_x": 2, "source": "s"}]
+    plan = plan_of(write(tmp_path / "a.parquet", rows))
+    (batch,) = read(plan)
+    assert batch.table.schema == table_schema(plan)
+    assert batch.table.schema.names == [
+        "id",
+        "messages",
+        "pm_messages_extra",
+        "pm_src_label",
+        "pm_src_pm_x",
+        "source",
+        "pm_extra",
+    ]
+    assert batch.table["messages"].type == tables.MESSAGES
+    assert batch.quarantine.schema == tables.QUARANTINE
+    assert batch.row.to_pylist() == [0]
+
+
+def test_ids_are_the_inputs_as_text_or_a_hash_of_the_conversation(tmp_path: Path) -> None:
+    other = [*TALK, {"role": "user", "content": "q"}]
+    rows = [{"key": 7, "messages": TALK}, {"key": None, "messages": TALK}, {"key": None, "messages": other}]
+    path = write(tmp_path / "a.parquet", rows)
+    own, first, second = (row_id for batch in read(plan_of(path, id="key")) for row_id in batch.table["id"].to_pylist())
+    assert own == "7"
+    assert len(first) == len(second) == 32
+    assert first != second
+    hashed = [row_id for batch in read(plan_of(path)) for row_id in batch.table["id"].to_pylist()]
+    assert hashed == [first, first, second]
+
+
+def test_the_hash_tells_where_one_text_ends(tmp_path: Path) -> None:
+    def talk(question: str, answer: str) -> dict[str, Any]:
+        return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", [talk("ab", "c"), talk("a", "bc"), talk("ab", "c")])))
+    ids = batch.table["id"].to_pylist()
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_bad_rows_are_quarantined_with_the_row_as_it_came(tmp_path: Path) -> None:
+    rows = [
+        {"id": "good", "messages": TALK, "when": datetime.date(2026, 1, 2)},
+        {"id": "bad", "messages": TALK[:1], "when": datetime.date(2026, 1, 3)},
+        {"id": None, "messages": None, "when": None},
+    ]
+    plan = plan_of(write(tmp_path / "a.parquet", rows))
+    (batch,) = read(plan)
+    assert batch.row.to_pylist() == [0]
+    first, second = batch.quarantine.to_pylist()
+    raw = json.loads(first["raw"])
+    assert raw == {"id": "bad", "messages": TALK[:1], "when": "2026-01-03"}
+    assert (first["shard"], first["row"], first["row_id"]) == (plan.shards[0].key, 1, "bad")
+    assert (first["reason"], second["reason"], second["row_id"]) == ("no_assistant_turn", "no_messages", None)
+    assert first["raw_bytes"] == len(first["raw"])
+    assert first["raw_blake3"] == blake3.blake3(first["raw"].encode()).hexdigest()
+    assert first["source"].endswith("a.parquet row groups 0-0")
+
+
+def test_a_long_bad_row_is_cut_but_described_whole(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": "x" * 100_000}]}, {"messages": TALK}]
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", rows)))
+    (entry,) = batch.quarantine.to_pylist()
+    assert len(entry["raw"]) == 64 * 1024
+    assert entry["raw_bytes"] > 100_000
+
+
+def broken_text(values: list[bytes], kind: pa.DataType) -> pa.Array:
+    plain = pa.array(values, pa.binary() if kind == pa.string() else pa.large_binary())
+    return plain.view(kind)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_invalid_utf8_costs_the_row_only(tmp_path: Path, kind: pa.DataType) -> None:
+    role = pa.array(["user", "assistant"] * 3, kind)
+    content = broken_text([b"q", b"a", b"q", b"\xff\xfe", b"q", "\u00e9".encode()], kind)
+    messages = pa.ListArray.from_arrays(
+        pa.array([0, 2, 4, 6], pa.int32()), pa.StructArray.from_arrays([role, content], ["role", "content"])
+    )
+    note = broken_text([b"fine", b"fine", b"\xc3"], kind)
+    plan = plan_of(write(tmp_path / "a.parquet", pa.table({"messages": messages, "note": note})))
+    (batch,) = read(plan)
+    assert batch.row.to_pylist() == [0]
+    assert batch.quarantine["reason"].to_pylist() == ["invalid_utf8"] * 2
+    assert batch.quarantine["row"].to_pylist() == [1, 2]
+    assert b'"content": "\xff\xfe"' in base64.b64decode(batch.quarantine["raw"][0].as_py())
+    batch.table.validate(full=True)
+
+
+def test_too_large_a_row_goes_and_its_neighbours_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "MAX_ROW_BYTES", 5000)
+    large = [TALK[0], {"role": "assistant", "content": "x" * 6000}]
+    rows = [{"messages": TALK, "note": "n"}, {"messages": large, "note": "n"}, {"messages": TALK, "note": "y" * 6000}]
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", rows)))
+    assert batch.row.to_pylist() == [0]
+    assert batch.quarantine["reason"].to_pylist() == ["too_large", "too_large"]
+
+
+def test_batches_are_cut_by_bytes_and_count_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "BATCH_BYTES", 20_000)
+    rows = [
+        {"id": str(row), "messages": [TALK[0], {"role": "assistant", "content": f"{row} " * 200}]} for row in range(300)
+    ]
+    plan = plan_of(write(tmp_path / "a.parquet", rows, row_group_size=100))
+    batches = read(plan)
+    assert len(batches) > 5
+    assert all(batch.table.nbytes < 60_000 for batch in batches)
+    assert [row for batch in batches for row in batch.row.to_pylist()] == list(range(300))
+    assert [row_id for batch in batches for row_id in batch.table["id"].to_pylist()] == [str(row) for row in range(300)]
+
+
+def test_a_flipped_bit_is_an_integrity_error(tmp_path: Path) -> None:
+    rows = [{"messages": [TALK[0], {"role": "assistant", "content": f"answer {row}"}]} for row in range(500)]
+    path = write(tmp_path / "a.parquet", rows, write_page_checksum=True, compression="none", use_dictionary=False)
+    plan = plan_of(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"answer 250")] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IntegrityError, match=r"a\.parquet row groups 0-0: cannot be decoded"):
+        read(plan)
+
+
+def test_a_file_that_is_gone_or_shorter_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", [{"messages": TALK}] * 10)
+    plan = plan_of(path)
+    write(path, [{"messages": TALK}] * 9)
+    with pytest.raises(IntegrityError, match="has 9 rows, 10 were planned"):
+        read(plan)
+    path.unlink()
+    with pytest.raises(InputError, match=r"a\.parquet"):
+        read(plan)
+
+
+def test_a_column_that_comes_later_is_kept_as_json(tmp_path: Path) -> None:
+    plan = plan_of(write(tmp_path / "a.parquet", [{"messages": TALK, "n": 1}]))
+    write(tmp_path / "a.parquet", [{"messages": TALK, "n": "text", "late": {"x": 1, "y": None}}])
+    (batch,) = read(plan)
+    (row,) = batch.table.to_pylist()
+    assert row["n"] is None
+    assert json.loads(row["pm_extra"]) == {"n": "text", "late": {"x": 1}}
+
+
+def test_dictionary_encoded_and_nested_columns_pass_through(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "messages": pa.array([TALK] * 3, tables.MESSAGES),
+            "source": pa.array(["a", "b", "a"]).dictionary_encode(),
+            "meta": pa.array([{"k": [1, 2]}, None, {"k": None}]),
+            "day": pa.array([datetime.date(2026, 1, 1)] * 3),
+        }
+    )
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", table)))
+    assert batch.table["source"].type == pa.string()
+    assert batch.table["source"].to_pylist() == ["a", "b", "a"]
+    assert batch.table["meta"].to_pylist() == [{"k": [1, 2]}, None, {"k": None}]
+    assert batch.table["day"].type == pa.date32()
+
+
+def test_extras_of_messages_are_json_by_turn(tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}], "name": None}
+    rows = [{"messages": [TALK[0], call]}, {"messages": TALK}]
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", rows)))
+    extra = batch.table["pm_messages_extra"].to_pylist()
+    assert json.loads(extra[0]) == [None, {"tool_calls": [{"id": "1"}]}]
+    assert extra[1] is None
+    assert batch.table["messages"].to_pylist()[0][1] == {"role": "assistant", "content": ""}
+
+
+def test_preference_rows(tmp_path: Path) -> None:
+    no = {"role": "assistant", "content": "no", "weight": 1}
+    rows = [{"prompt": "q", "chosen": TALK, "rejected": [TALK[0], no], "score": 0.5}]
+    (batch,) = read(plan_of(write(tmp_path / "a.parquet", rows)))
+    (row,) = batch.table.to_pylist()
+    assert batch.table.schema.names[:5] == ["id", "prompt", "chosen", "rejected", "pm_messages_extra"]
+    assert (row["prompt"], row["chosen"], row["score"]) == (TALK[:1], TALK[1:], 0.5)
+    assert row["rejected"] == [{"role": "assistant", "content": "no"}]
+    assert json.loads(row["pm_messages_extra"]) == {"prompt": [None], "chosen": [None], "rejected": [{"weight": 1}]}
+
+
+def test_an_empty_row_group_and_a_file_of_bad_rows(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", pa.table({"messages": pa.array([], tables.MESSAGES)}))
+    write(tmp_path / "b.parquet", pa.table({"messages": pa.array([None] * 3, tables.MESSAGES)}))
+    batches = read(plan_of(tmp_path))
+    assert sum(batch.table.num_rows for batch in batches) == 0
+    assert sum(batch.quarantine.num_rows for batch in batches) == 3
+
+
+def test_sampled_rows_skip_row_groups(tmp_path: Path) -> None:
+    rows = [{"id": str(row), "messages": TALK if row % 7 else TALK[:1]} for row in range(200)]
+    path = write(tmp_path / "a.parquet", rows, row_group_size=20)
+    plan = plan_input(InputConfig(path=(str(path),)), limit=15, seed=2)
+    batches = read(plan)
+    (wanted,) = plan.sample.values()  # type: ignore[union-attr]
+    seen = [row for batch in batches for row in (*batch.row.to_pylist(), *batch.quarantine["row"].to_pylist())]
+    assert sorted(seen) == wanted.tolist()
+    assert all(int(entry["row_id"]) == entry["row"] for batch in batches for entry in batch.quarantine.to_pylist())
+    assert np.all(np.diff(wanted) > 0)
+
+
+def test_a_remote_file_is_read_like_a_local_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", [{"messages": TALK, "n": row} for row in range(20)], row_group_size=5)
+    fsspec.filesystem("memory").pipe("/remote/a.parquet", path.read_bytes())
+    remote = plan_input(InputConfig(path=("memory://remote/*.parquet",)))
+    local = plan_of(path)
+    assert remote.fingerprint() == local.fingerprint()
+    assert [batch.table for batch in read(remote)] == [batch.table for batch in read(local)]
