@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from phrasemill.engine.columns import single
-from phrasemill.engine.evidence import original_table, span_table, verdict_table
+from phrasemill.engine.evidence import PLANNED, original_table, span_table, verdict_table
 from phrasemill.engine.fates import (
+    DROPPED,
     KEPT,
     NEEDS_MODEL,
+    REASONING_ONLY,
     REGENERATED,
     REPAIRED,
     Codes,
@@ -68,13 +70,15 @@ class BatchResult:
 
 def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     """Judge and lay out one batch; ``tally`` is added to."""
-    table, changed = batch.table, list[int]()
+    table, changed, emptied = batch.table, list[int](), list[int]()
     if job.judge.policy.reasoning == "drop" and job.mode != "scan":
-        table, changed = drop_reasoning(table)
+        table, changed, emptied = drop_reasoning(table)
     fields = [_judge(table, name, batch.row, job) for name in table.column_names if name in _SCANNED]
     fates = row_fates(fields)
     action, outcome = row_codes(len(table), fates, changed, job.mode)
+    action[emptied], outcome[emptied] = PLANNED.index("drop"), DROPPED
     reasons = row_reasons(fates, changed, outcome)
+    reasons.update({position: [REASONING_ONLY] for position in emptied})
     _count(tally, fields, outcome, job.mode)
     tally.rows_in += len(batch.quarantine)
     if len(batch.quarantine):
@@ -85,6 +89,8 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     row_id = single(table, "id")
     laid_out = _lay_out(table, batch.row, job, fates, action, outcome)
     pairs, withheld = pair_table(laid_out.mended, job.pairs, job.judge.policy)
+    if laid_out.identical:
+        withheld["identical"] += laid_out.identical
     tally.withheld.update(withheld)
     for kind, count in (("strip", len(pairs)), ("input", len(laid_out.input_pairs))):
         if count:

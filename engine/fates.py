@@ -29,6 +29,9 @@ NEEDS_MODEL: Final = "needs_model"
 
 REASONING_DROPPED: Final = "reasoning_dropped"
 
+REASONING_ONLY: Final = "reasoning_only"
+"""Reason of a row with an answer of which nothing is left without its reasoning."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedField:
@@ -62,9 +65,14 @@ def acted_hits(turn: JudgedTurn) -> list[Hit]:
     return [hit for hit, action in pairs if action is not None and action != "tag"]
 
 
+def refusals(hits: Iterable[Hit]) -> list[Hit]:
+    """Hits that count and are refusals, whatever the policy does with them."""
+    return [hit for hit in hits if hit.category == "refusal" and hit.exempt is None]
+
+
 def refuses(hits: Iterable[Hit]) -> bool:
     """Whether a hit that counts is a refusal."""
-    return any(hit.category == "refusal" and hit.exempt is None for hit in hits)
+    return bool(refusals(hits))
 
 
 def row_fates(fields: Sequence[JudgedField]) -> dict[int, RowFate]:

@@ -22,18 +22,30 @@ def fingerprint(parts: Any) -> str:
 
 
 def stage_fingerprints(
-    config: RunConfig, filters: Sequence[Filter], allow: frozenset[str], traits: Sequence[str], mode: str
+    config: RunConfig,
+    filters: Sequence[Filter],
+    allow: frozenset[str],
+    traits: Sequence[str],
+    mode: str,
+    *,
+    decides: bool = True,
 ) -> dict[str, str]:
-    """Fingerprint of every stage. ``traits``: content hashes of the traits in use; ``mode``: scan, clean or run."""
+    """Fingerprint of every stage. ``traits``: content hashes of the traits in use; ``mode``: scan, clean or run.
+
+    ``decides`` false: a scan without a policy.
+    """
     policy = config.policy.model_dump(mode="json", exclude={"gate"})
     backend = config.backend.model_dump(include={"use", "url", "model", "temperature", "top_p", "max_tokens"})
-    scan = {"version": STAGE_VERSIONS["scan"], "filters": [each.fingerprint() for each in filters]}
+    scan: dict[str, Any] = {"version": STAGE_VERSIONS["scan"], "filters": [each.fingerprint() for each in filters]}
+    if mode != "scan" and config.policy.reasoning == "drop":
+        scan["reasoning"] = "drop"  # what is dropped is never scanned, and spans count without it
     decide = {
         "version": STAGE_VERSIONS["decide"],
         "scan": fingerprint(scan),
         "policy": policy,
         "allow": sorted(allow),
         "mode": mode,
+        "decides": decides,
     }
     generate = {
         "version": STAGE_VERSIONS["generate"],

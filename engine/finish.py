@@ -36,12 +36,14 @@ def finish_shard(
     given_up = [row for row in rows if row.messages is None]
     fallback = "quarantined" if config.policy.fallback == "quarantine" else "dropped"
     pairs, withheld = pair_table([turn for row in written for turn in row.mended], config.pairs, config.policy)
-    inputs = _input_pairs(written)
+    inputs, identical = _input_pairs(written)
+    if identical:
+        withheld["identical"] += identical
     added = {"generations": _generations(rows), "verdicts": _verdicts(rows, fallback)}
     if fallback == "quarantined":
         added["quarantine"] = _quarantine(draft, given_up)
     if config.output.sft:
-        added["sft"] = _sft(written, pq.read_schema(staged / WAITING_FILE).remove_metadata())
+        added["sft"] = _sft(written, pq.read_table(staged / WAITING_FILE, page_checksum_verification=True))
     if config.output.preference:
         added["preference"] = pa.concat_tables([inputs, pairs])
     commit = _updated(draft, written, given_up, fallback, pairs, withheld, len(inputs))
@@ -121,30 +123,41 @@ def _copy(source: Path, writer: PartWriter, replaced: pa.ChunkedArray | None) ->
             writer.write(table)
 
 
-def _sft(written: Sequence[RewrittenRow], waiting: pa.Schema) -> pa.Table:
-    """Regenerated rows as SFT rows; the extra keys of turns that were cut away go with them."""
-    schema = pa.schema([field for field in waiting if field.name != WAITING])
-    plain: list[dict[str, Any]] = []
-    for row in written:
-        record = {name: row.row[name] for name in schema.names}
-        record["messages"] = row.messages
-        record["pm_trait_id"] = next((turn.trait_id for turn in row.mended if turn.trait_id), None)
-        if record["pm_messages_extra"] is not None:
-            extras = orjson.loads(record["pm_messages_extra"])[: len(row.messages or ())]
-            record["pm_messages_extra"] = orjson.dumps(extras).decode()
-        plain.append(record)
-    return pa.Table.from_pylist(plain, schema=schema)
+def _sft(written: Sequence[RewrittenRow], waiting: pa.Table) -> pa.Table:
+    """Regenerated rows as SFT rows; what came with them stays as it is in ``waiting``, which is in the same order."""
+    rows = pa.array([row.row["pm_row"] for row in written], pa.int64())
+    table = waiting.filter(pc.is_in(waiting["pm_row"], value_set=rows)).drop_columns([WAITING])
+    ours: dict[str, list[Any]] = {
+        "messages": [row.messages for row in written],
+        "pm_messages_extra": [_extras(row) for row in written],
+        "pm_trait_id": [next((turn.trait_id for turn in row.mended if turn.trait_id), None) for row in written],
+    }
+    for name, values in ours.items():
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(place)
+        table = table.set_column(place, field, pa.array(values, field.type))
+    return table.replace_schema_metadata(None)
 
 
-def _input_pairs(written: Sequence[RewrittenRow]) -> pa.Table:
-    """Pairs that came in as pairs, with the regenerated chosen side."""
+def _extras(row: RewrittenRow) -> str | None:
+    """Extra keys of the turns; those of turns that were cut away go with them."""
+    extras = row.row["pm_messages_extra"]
+    return None if extras is None else orjson.dumps(orjson.loads(extras)[: len(row.messages or ())]).decode()
+
+
+def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, int]:
+    """Pairs that came in as pairs, with the regenerated chosen side, and how many now say the same on both sides."""
     plain: list[dict[str, Any]] = []
+    identical = 0
     for row in written:
         todo = orjson.loads(row.row[WAITING])
         if todo["rejected"] is None or row.messages is None:
             continue
         shift = int(todo["shift"])
         chosen = row.messages[shift:]
+        if chosen == todo["rejected"]:
+            identical += 1
+            continue
         ratio = sum(len(m["content"]) for m in chosen) / max(1, sum(len(m["content"]) for m in todo["rejected"]))
         plain.append(
             {
@@ -162,7 +175,7 @@ def _input_pairs(written: Sequence[RewrittenRow]) -> pa.Table:
                 "pm_turn": shift,
             }
         )
-    return pa.Table.from_pylist(plain, schema=PREFERENCE)
+    return pa.Table.from_pylist(plain, schema=PREFERENCE), identical
 
 
 def _generations(rows: Sequence[RewrittenRow]) -> pa.Table:
@@ -173,7 +186,10 @@ def _generations(rows: Sequence[RewrittenRow]) -> pa.Table:
 def _quarantine(draft: ShardCommit, given_up: Sequence[RewrittenRow]) -> pa.Table:
     plain: list[dict[str, Any]] = []
     for row in given_up:
-        raw = orjson.dumps({"id": row.row["id"], "messages": row.row["messages"]})
+        messages = [dict(message) for message in row.row["messages"]]
+        for turn in orjson.loads(row.row[WAITING])["turns"]:
+            messages[int(turn["turn"])]["content"] = turn["original"]
+        raw = orjson.dumps({"id": row.row["id"], "messages": messages})
         plain.append(
             {
                 "shard": draft.key,

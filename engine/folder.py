@@ -26,7 +26,9 @@ STAGED: Final = "_staged"
 REQUESTS: Final = "_requests.jsonl"
 """Every finished request of this folder, so that none is sent twice."""
 
-_OURS: Final = frozenset({LOCK, TEMPORARY, STAGED, REQUESTS, COMMITS_NAME, "manifest.json", "config.yaml"})
+_OURS: Final = frozenset(
+    {LOCK, TEMPORARY, STAGED, REQUESTS, COMMITS_NAME, "_schema.arrow", "manifest.json", "config.yaml"}
+)
 
 
 @contextmanager

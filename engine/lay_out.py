@@ -19,19 +19,35 @@ from phrasemill.engine.columns import (
     sparse_strings,
 )
 from phrasemill.engine.evidence import PLANNED
-from phrasemill.engine.fates import KEPT, REGENERATED, REPAIRED, Codes, RowFate, acted_hits, acted_rules, refuses
+from phrasemill.engine.fates import (
+    KEPT,
+    REGENERATED,
+    REPAIRED,
+    Codes,
+    RowFate,
+    acted_hits,
+    acted_rules,
+    refusals,
+    refuses,
+)
+from phrasemill.engine.judge_turns import JudgedTurn
 from phrasemill.engine.pairs import PREFERENCE, MendedTurn
 from phrasemill.engine.sft import conversation_hash, sft_schema, sft_table, waiting_schema
+from phrasemill.filters.hits import Hit
 
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """``sft`` and ``waiting`` rows, the mended turns that may make pairs, and pairs that came in as pairs."""
+    """``sft`` and ``waiting`` rows, the mended turns that may make pairs, and pairs that came in as pairs.
+
+    ``identical`` counts pairs that came in and are none any more: mended, chosen says what rejected says.
+    """
 
     sft: pa.Table
     waiting: pa.Table
     mended: list[MendedTurn]
     input_pairs: pa.Table
+    identical: int = 0
 
 
 def lay_out(
@@ -76,9 +92,15 @@ def lay_out(
     field = waiting_schema(passthrough).field(len(out.schema))
     waiting = out.append_column(field, sparse_strings(len(out), todo)).filter(pa.array(waits))
     ready = pa.array(np.isin(outcome, (KEPT, REPAIRED)))
-    pairs = _input_pairs(table, mended, out).filter(ready) if is_pair else PREFERENCE.empty_table()
     repaired = {position: fate for position, fate in fates.items() if outcome[position] == REPAIRED}
-    return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs)
+    pairs, same = PREFERENCE.empty_table(), list[int]()
+    if is_pair:
+        rejected = single(table, "rejected")
+        same = [position for position in repaired if mended[position].as_py() == rejected[position].as_py()]
+        differs = np.isin(outcome, (KEPT, REPAIRED))
+        differs[same] = False
+        pairs = _input_pairs(table, mended, out).filter(pa.array(differs))
+    return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs, len(same))
 
 
 def _todo(fate: RowFate, shift: int, table: pa.Table, position: int) -> str:
@@ -91,12 +113,17 @@ def _todo(fate: RowFate, shift: int, table: pa.Table, position: int) -> str:
             "mended": judged.text,
             "refused": refuses(judged.hits),
             "refuses": refuses(judged.left),
-            "hits": [[hit.rule_id, hit.category, judged.original[hit.start : hit.stop]] for hit in acted_hits(judged)],
+            "hits": _told(judged, acted_hits(judged)),
+            "refusals": _told(judged, refusals(judged.hits)),
         }
         for turn, judged in fate.turns
     ]
     rejected = table["rejected"][position].as_py() if "rejected" in table.column_names else None
     return orjson.dumps({"shift": shift, "turns": turns, "rejected": rejected}).decode()
+
+
+def _told(judged: JudgedTurn, hits: list[Hit]) -> list[list[str]]:
+    return [[hit.rule_id, hit.category, judged.original[hit.start : hit.stop]] for hit in hits]
 
 
 def _mended_turns(out: pa.Table, fates: dict[int, RowFate], shift: Codes, shard: str) -> list[MendedTurn]:
@@ -127,7 +154,9 @@ def _mended_turns(out: pa.Table, fates: dict[int, RowFate], shift: Codes, shard:
 def _input_pairs(table: pa.Table, chosen: pa.LargeListArray, out: pa.Table) -> pa.Table:
     """The pairs of a preference input, with the mended chosen side."""
     count = len(table)
-    ids = pc.binary_join_element_wise(out["pm_shard"], out["pm_row"].cast(pa.large_string()), "input", "-")
+    row = out["pm_row"].cast(pa.large_string())
+    kind, dash = (pa.scalar(text, pa.large_string()) for text in ("input", "-"))
+    ids = pc.binary_join_element_wise(out["pm_shard"], row, kind, dash)
     rejected = single(table, "rejected")
     columns = {
         "id": ids,

@@ -17,6 +17,7 @@ from phrasemill.engine.folder import REQUESTS, STAGED, TEMPORARY, publish_shard
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import ShardCommit
 from phrasemill.engine.rewrite import RewrittenRow, Studio, rewrite_row
+from phrasemill.engine.sft import WAITING
 from phrasemill.engine.shard_job import WAITING_FILE
 from phrasemill.engine.stopping import Stop
 from phrasemill.generators.attempts import AttemptLog
@@ -25,6 +26,9 @@ from phrasemill.schemas.config import RunConfig
 from phrasemill.schemas.trait import Trait
 
 _POLL_SECONDS: Final = 0.2
+
+_READ: Final = ("id", "messages", "pm_messages_extra", "pm_rules", "pm_shard", "pm_row", WAITING)
+"""Columns of a staged row that its writing needs; the input's own columns stay in the file."""
 
 
 @dataclass(slots=True)
@@ -142,7 +146,8 @@ async def _all_or_stop(workers: Sequence[Any], stop: Stop) -> None:
 async def _rows(out: Path, drafts: Mapping[str, ShardCommit]) -> AsyncIterator[tuple[_Open, Mapping[str, Any]]]:
     """Waiting rows of all staged shards, shard by shard; a shard is read when its first row is wanted."""
     for key, draft in drafts.items():
-        rows = pq.read_table(out / STAGED / key / WAITING_FILE, page_checksum_verification=True).to_pylist()
+        path = out / STAGED / key / WAITING_FILE
+        rows = pq.read_table(path, columns=list(_READ), page_checksum_verification=True).to_pylist()
         shard = _Open(draft, len(rows))
         for row in rows:
             yield shard, row

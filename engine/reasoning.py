@@ -17,20 +17,29 @@ KEYS: Final = ("reasoning", "reasoning_content", "thinking")
 """Keys of a message that hold reasoning."""
 
 
-def drop_reasoning(table: pa.Table) -> tuple[pa.Table, list[int]]:
-    """The batch without reasoning in the fields that are mended, and the positions of the rows that had some."""
+def drop_reasoning(table: pa.Table) -> tuple[pa.Table, list[int], list[int]]:
+    """The batch without reasoning in the fields that are mended.
+
+    With it the positions of the rows that had some, and of those in which an answer, not a call of a tool, was nothing
+    but reasoning.
+    """
     changed: set[int] = set()
+    emptied: set[int] = set()
     for name in MENDED_FIELDS:
         if name in table.column_names:
-            messages, rows = _without_blocks(single(table, name))
+            messages, rows, empty = _without_blocks(single(table, name))
+            emptied |= empty
             table = table.set_column(table.column_names.index(name), table.schema.field(name), messages)
             changed |= rows
     extras, rows = _without_keys(table["pm_messages_extra"])
     place = table.column_names.index("pm_messages_extra")
-    return table.set_column(place, table.schema.field(place), extras), sorted(changed | rows)
+    calls = {row for row in emptied if '"tool_calls"' in (extras[row].as_py() or "")}
+    table = table.set_column(place, table.schema.field(place), extras)
+    return table, sorted(changed | rows), sorted(emptied - calls)
 
 
-def _without_blocks(messages: pa.LargeListArray) -> tuple[pa.LargeListArray, set[int]]:
+def _without_blocks(messages: pa.LargeListArray) -> tuple[pa.LargeListArray, set[int], set[int]]:
+    """The conversations without blocks, the rows that had one, and the rows where nothing stood behind it."""
     flat = messages.flatten()
     speaks = pc.equal(flat.field(0), "assistant")
     thinks = pc.match_like(flat.field(1), "%<think%")
@@ -44,19 +53,23 @@ def _without_blocks(messages: pa.LargeListArray) -> tuple[pa.LargeListArray, set
         if stop:
             row = int(owner[place])
             texts[row, place - int(first[row])] = raw[stop:].decode()
-    return replace_contents(messages, texts), {row for row, _ in texts}
+    empty = {row for (row, _), text in texts.items() if not text.strip()}
+    return replace_contents(messages, texts), {row for row, _ in texts}, empty
 
 
-def _without_keys(extras: pa.ChunkedArray) -> tuple[pa.LargeStringArray, set[int]]:
-    if extras.null_count == len(extras):
-        return extras.combine_chunks(), set()
+def _without_keys(column: pa.ChunkedArray) -> tuple[pa.LargeStringArray, set[int]]:
+    if column.null_count == len(column):
+        return column.combine_chunks(), set()
     rows: set[int] = set()
     values: list[str | None] = []
-    for place, value in enumerate(extras.to_pylist()):
+    for place, value in enumerate(column.to_pylist()):
         if value is not None and any(f'"{key}"' in value for key in KEYS):
-            plain = _stripped(orjson.loads(value))
-            rows.add(place)
-            values.append(orjson.dumps(plain).decode())
+            extras = orjson.loads(value)
+            plain = _stripped(extras)
+            # The word may as well stand in the arguments of a tool call.
+            if plain != extras:
+                rows.add(place)
+            values.append(value if plain == extras else orjson.dumps(plain).decode())
         else:
             values.append(value)
     return pa.array(values, pa.large_string()), rows

@@ -11,7 +11,7 @@ from typing import Final
 from phrasemill.engine.repair_case import capital
 from phrasemill.engine.repair_lines import close
 from phrasemill.engine.repair_peel import FILLER, lone_marker, peel
-from phrasemill.engine.repair_seam import TERMINAL, Gutted, Seam, is_blank, is_space, line_end, line_start
+from phrasemill.engine.repair_seam import TERMINAL, Gutted, Seam, is_space, line_end, line_start
 from phrasemill.schemas.policy import Policy
 
 ENOUGH_WORDS: Final = 4
@@ -57,18 +57,17 @@ def mend(text: str, cuts: Sequence[Cut], *, masks: Sequence[tuple[int, int]] = (
     byte-identical, ``masks`` (half-open ranges, code points) above all. Without cuts the same object comes back.
     Cuts may overlap and come in any order.
 
-    The text is None where a cut overlaps a mask (``masked``; a mask inside a leaked tail is no part of the answer),
-    where fewer than ``policy.min_words_left`` words are left (``too_thin``), or where what is left is no whole answer
-    (``gutted``): a lead-in, a fragment, a torn sentence, or under ``ENOUGH_WORDS`` words with more than
-    ``policy.max_share_cut`` of them gone. Raises ValueError for a cut outside of the text.
+    The text is None where a cut overlaps a mask (``masked``), where fewer than ``policy.min_words_left`` words are left
+    (``too_thin``), or where what is left is no whole answer (``gutted``): a lead-in, a fragment, a torn sentence, or
+    under ``ENOUGH_WORDS`` words with more than ``policy.max_share_cut`` of them gone. Raises ValueError for a cut
+    outside of the text.
     """
     if not cuts:
         return Mended(text)
     joined = _join(text, cuts, masks)
-    fixed = [mask for mask in masks if not any(_leaked(text, cut, mask) for cut in joined)]
-    if any(start < cut.stop and cut.start < stop for cut in joined for start, stop in fixed):
+    if any(start < cut.stop and cut.start < stop for cut in joined for start, stop in masks):
         return Mended(None, "masked")
-    mended = text
+    mended, fixed = text, list(masks)
     floors = [0, *(cut.stop for cut in joined)]
     open_end = False
     try:
@@ -118,12 +117,6 @@ def _touch(text: str, stop: int, start: int, masks: Sequence[tuple[int, int]]) -
         return True
     between = FILLER.fullmatch(text, stop, start) is not None
     return between and not any(low < start and stop < high for low, high in masks)
-
-
-def _leaked(text: str, cut: Cut, mask: tuple[int, int]) -> bool:
-    """Whether the mask lies in a leaked dialogue that goes from its marker to the end of the text."""
-    tail = cut.category == "leaked_markup" and is_blank(text[cut.stop :])
-    return tail and cut.start < mask[0]
 
 
 def _split(text: str, cut: Cut) -> list[Cut]:

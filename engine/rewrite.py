@@ -60,7 +60,7 @@ async def rewrite_row(row: Mapping[str, Any], studio: Studio) -> RewrittenRow:
         if turn["action"] == "strip":
             mended.append(_mended(row, turn, messages, "strip", None, refuses=turn["refuses"]))
             continue
-        text, reason, cuts = await _rewrite_turn(row, turn, messages, studio, attempts)
+        text, reason, cuts = await _rewrite_turn(row, todo, turn, messages, studio, attempts)
         if text is None:
             return RewrittenRow(row, None, reason, tuple(attempts), ())
         if cuts:
@@ -75,6 +75,7 @@ async def rewrite_row(row: Mapping[str, Any], studio: Studio) -> RewrittenRow:
 
 async def _rewrite_turn(
     row: Mapping[str, Any],
+    todo: Mapping[str, Any],
     turn: Mapping[str, Any],
     messages: list[dict[str, str]],
     studio: Studio,
@@ -86,22 +87,35 @@ async def _rewrite_turn(
         shard=row["pm_shard"],
         row=row["pm_row"],
         row_id=row["id"],
-        field="messages",
+        field="messages" if todo["rejected"] is None else "chosen",
         turn=at,
-        messages=tuple(Message(message["role"], message["content"]) for message in messages),
+        messages=_in_view(messages, todo, at),
         original=turn["original"],
-        hits=tuple(Hit(*hit) for hit in turn["hits"]),
+        hits=tuple(Hit(*hit) for hit in (*turn["hits"], *turn["refusals"])),
     )
-    result = await _ask(task, studio, 0, attempts)
+    shift = int(todo["shift"])
+    result = await _ask(task, studio, shift, 0, attempts)
     has_later_turns = at + 1 < len(messages)
     if result[0] is None and result[1] == LOST_REFERENCE and has_later_turns and studio.config.policy.cut_conversation:
         alone = replace(task, messages=task.messages[: at + 1])
-        text, reason = await _ask(alone, studio, studio.config.regenerate.attempts, attempts)
+        text, reason = await _ask(alone, studio, shift, studio.config.regenerate.attempts, attempts)
         return text, reason, True
     return result[0], result[1], False
 
 
-async def _ask(task: TurnTask, studio: Studio, earlier: int, attempts: list[Attempt]) -> tuple[str | None, str]:
+def _in_view(messages: list[dict[str, str]], todo: Mapping[str, Any], at: int) -> tuple[Message, ...]:
+    """The conversation as the turn ``at`` sees it. A later turn that is written again itself leans on nothing."""
+    unwritten = {int(turn["turn"]) for turn in todo["turns"] if turn["action"] != "strip" and int(turn["turn"]) > at}
+    return tuple(
+        Message(message["role"], "" if place in unwritten else message["content"])
+        for place, message in enumerate(messages)
+    )
+
+
+async def _ask(
+    task: TurnTask, studio: Studio, shift: int, earlier: int, attempts: list[Attempt]
+) -> tuple[str | None, str]:
+    """The text or None, and the reason. Attempts get the turn's index in its own field: ``shift`` turns less."""
     result = await regenerate_turn(
         task,
         client=studio.client,
@@ -112,7 +126,9 @@ async def _ask(task: TurnTask, studio: Studio, earlier: int, attempts: list[Atte
         seed=studio.config.seed,
         log=studio.log,
     )
-    attempts.extend(replace(attempt, attempt=attempt.attempt + earlier) for attempt in result.attempts)
+    attempts.extend(
+        replace(attempt, turn=attempt.turn - shift, attempt=attempt.attempt + earlier) for attempt in result.attempts
+    )
     return result.text, result.reason
 
 

@@ -23,6 +23,7 @@ from phrasemill.engine.folder import (
     sweep,
     unpublish,
 )
+from phrasemill.engine.frozen_schema import with_frozen_schema, write_schema
 from phrasemill.engine.gates import check_gates
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import Manifest, ShardCommit, read_manifest, write_atomic, write_manifest
@@ -35,7 +36,7 @@ from phrasemill.engine.shards import InputPlan, Shard, plan_input
 from phrasemill.engine.stopping import Stop, stop_on_signals
 from phrasemill.generators.traits import load_traits, trait_hash
 from phrasemill.schemas.config import RunConfig
-from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.errors import ConfigError, GateError
 from phrasemill.schemas.trait import Trait
 
 
@@ -72,6 +73,14 @@ class RunReport:
     model: ModelReport = field(default_factory=ModelReport)
 
 
+class GateFailed(GateError):
+    """A gate of the policy does not hold; ``report`` says what the run did all the same."""
+
+    def __init__(self, message: str, report: RunReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """What stays the same while a run goes on."""
@@ -83,6 +92,7 @@ class _Run:
     stages: dict[str, str]
     judge: Judge
     traits: tuple[Trait, ...]
+    base_commits: dict[str, ShardCommit]
 
     @property
     def prints(self) -> dict[str, dict[str, str]]:
@@ -97,26 +107,35 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
         ConfigError, InputError: nothing was changed.
         LockedError: another run writes there.
         BackendError, Interrupted: resumable; what was finished is kept.
-        GateError: all is published, but a gate of the policy does not hold.
+        GateFailed: all is published, but a gate of the policy does not hold.
 
     """
     started = time.monotonic()
     out = out.resolve()
     check_ours(out)
     traits = load_traits(config.traits)
+    if options.mode == "run" and not traits:
+        raise ConfigError("traits.use: is empty; what is regenerated needs a voice, for example plain")
     filters = load_filters(config)
     plan = plan_input(config.input, limit=options.limit, head=options.head, seed=config.seed)
+    plan = with_frozen_schema(plan, out)
     _refuse_output_in_input(plan, out)
     allow = frozenset(name for trait in traits for name in trait.phrases.allow)
     hashes = [trait_hash(trait) for trait in traits]
-    stages = stage_fingerprints(config, filters, allow, hashes, options.mode)
-    run = _Run(config, options, out, plan, stages, Judge(filters, config.policy, allow), traits)
+    stages = stage_fingerprints(config, filters, allow, hashes, options.mode, decides=options.decides)
+    known = () if options.base is None else read_manifest(options.base).shards
+    base_commits = {commit.key: commit for commit in known}
+    run = _Run(config, options, out, plan, stages, Judge(filters, config.policy, allow), traits, base_commits)
     with locked(out), stop_on_signals() as stop:
         _refuse_other_config(run)
         write_atomic(out / "config.yaml", dump_config(config).encode())
+        write_schema(plan, out)
         report = _run_locked(run, stop)
     report.seconds = time.monotonic() - started
-    check_gates(report.manifest, config.policy)
+    try:
+        check_gates(report.manifest, config.policy)
+    except GateError as error:
+        raise GateFailed(error.message, report) from error
     return report
 
 
@@ -192,12 +211,9 @@ def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
 
 def _base_with_spans(run: _Run, shard: Shard, prints: dict[str, str]) -> Path | None:
     """The base folder, where it holds this shard's spans as a scan would find them now."""
-    base = run.options.base
-    if base is None or run.config.policy.reasoning == "drop":
-        return None
-    known = {commit.key: commit for commit in read_manifest(base).shards}.get(shard.key)
+    known = run.base_commits.get(shard.key)
     same = known is not None and known.fingerprints.get("scan") == prints["scan"]
-    return base.resolve() if same else None
+    return run.options.base.resolve() if same and run.options.base is not None else None
 
 
 def _write_rows(
@@ -269,9 +285,8 @@ def _refuse_other_config(run: _Run) -> None:
     if not path.exists() or not (run.out / "_commits").exists():
         return
     changed = differences(load_config(path), run.config)
-    known = next(iter(commits_by_key(run.out).values()), None)
-    if not changed and known is not None:
-        changed = _changed_content(run, known)
+    if not changed:
+        changed = _changed_content(run)
     if changed:
         listed = "\n  ".join(changed)
         raise ConfigError(
@@ -280,13 +295,15 @@ def _refuse_other_config(run: _Run) -> None:
         )
 
 
-def _changed_content(run: _Run, known: ShardCommit) -> list[str]:
+def _changed_content(run: _Run) -> list[str]:
     """Differences that do not show in the configuration: the command, a pack's or trait's content, the sample."""
-    prints = run.prints.get(known.key)
-    if prints is None or known.fingerprints == prints:
+    every = run.prints
+    known = next((commit for commit in commits_by_key(run.out).values() if commit.key in every), None)
+    if known is None or known.fingerprints == every[known.key]:
         return []
+    prints = every[known.key]
     stage = next((name for name in prints if known.fingerprints.get(name) != prints[name]), "command")
-    return [f"stage {stage}: the content of its packs, traits or sample (or the command) has changed"]
+    return [f"stage {stage}: the content of its packs, traits or sample, or the shape of its rows, has changed"]
 
 
 def _manifest(run: _Run, commits: Mapping[str, ShardCommit], absent: Sequence[str]) -> Manifest:

@@ -25,6 +25,7 @@ from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.engine.tally import Tally
 from phrasemill.filters import regex as _regex  # noqa: F401 - registers the built-in filter
 from phrasemill.filters.base import Filter, load_filter
+from phrasemill.filters.packs import packs_fingerprint
 from phrasemill.schemas.config import FilterConfig, RunConfig
 from phrasemill.schemas.tables import ORIGINALS, QUARANTINE, SPANS, VERDICTS
 
@@ -137,11 +138,12 @@ def _known_spans(job: ShardJob) -> KnownSpans | None:
 
 
 def load_filters(config: RunConfig) -> tuple[Filter, ...]:
-    """The configured filters, loaded and compiled once per process."""
-    return _loaded(config.model_dump_json(include={"filters"}))
+    """The configured filters, loaded and compiled once per process and content of their packs."""
+    packs = [name for each in config.filters for name in each.options.get("packs", ())]
+    return _loaded(config.model_dump_json(include={"filters"}), packs_fingerprint(packs))
 
 
 @lru_cache(maxsize=4)
-def _loaded(filters: str) -> tuple[Filter, ...]:
+def _loaded(filters: str, _content: str) -> tuple[Filter, ...]:
     parts = orjson.loads(filters)["filters"]
     return tuple(load_filter(FilterConfig.model_validate(part)) for part in parts)

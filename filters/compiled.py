@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import re2
 
-from phrasemill.filters.factor import factor
+from phrasemill.filters.factor import Need, needed
 from phrasemill.filters.linear import MAX_WIDTH, Alternation, group_names, literal, max_width, parse, to_re2
 from phrasemill.schemas.errors import PackError
 from phrasemill.schemas.rule import Rule, RulePack
@@ -16,25 +17,31 @@ CUT: Final = "cut"
 SPAN: Final = "span"
 _MACRO_DEPTH: Final = 5
 
-MIN_LETTERS: Final = 2
-"""Letters that every match of a rule must contain: less is found everywhere, and slows every run down."""
-
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """``matcher`` runs on UTF-8 bytes; ``span_group`` and ``cut_group`` are group numbers, 0 for the whole match.
+    """``pattern`` and ``unless`` are RE2's; ``span_group`` and ``cut_group`` are group numbers, 0 for the whole match.
 
-    ``cut_group`` is None where a strip removes nothing. ``finder`` is a pattern that every match contains.
+    ``cut_group`` is None where a strip removes nothing. ``needs``: what a text must hold before the rule can match.
     """
 
     rule: Rule
     pack: str
     pattern: str
-    matcher: re2._Regexp
-    finder: str
+    needs: Need
     span_group: int
     cut_group: int | None
-    unless: tuple[re2._Regexp, ...]
+    unless: tuple[str, ...]
+
+    @property
+    def matcher(self) -> re2._Regexp:
+        """The pattern, ready to run on UTF-8 bytes; compiled when first used."""
+        return _compiled(self.pattern)
+
+    @property
+    def exceptions(self) -> tuple[re2._Regexp, ...]:
+        """Patterns whose overlapping match withdraws a hit."""
+        return tuple(map(_compiled, self.unless))
 
 
 def compile_pack(pack: RulePack, where: str) -> tuple[CompiledRule, ...]:
@@ -46,25 +53,25 @@ def compile_rule(rule: Rule, pack: RulePack, where: str) -> CompiledRule:
     """One rule, compiled for both engines; PackError names what is wrong and where."""
     tree = parse(pattern_text(rule, pack.macros, where), where)
     _check_width(rule, tree, where)
-    finder = factor(tree)
-    if finder.letters < MIN_LETTERS:
-        raise PackError(f"{where}: the pattern can match without any {MIN_LETTERS} fixed characters in a row; add some")
-    matcher = _compile(to_re2(tree), where)
-    if matcher.search(b"") is not None:
-        raise PackError(f"{where}: the pattern matches the empty text; require at least one word")
-    names = group_names(tree)
-    if unknown := names - {CUT, SPAN}:
+    needs = needed(tree)
+    if needs.is_nothing:
+        raise PackError(f"{where}: the pattern can match without any fixed word or character; add one to find it by")
+    pattern = to_re2(tree)
+    unless = tuple(to_re2(parse(expand(text, pack.macros, where), where)) for text in rule.unless)
+    for each in (pattern, *unless):
+        _check(each, where)
+    numbers = {name: number for number, name in enumerate(group_names(tree), start=1)}
+    if unknown := numbers.keys() - {CUT, SPAN}:
         raise PackError(
             f"{where}: unknown group {sorted(unknown)[0]!r}; the groups with a meaning are 'cut' and 'span'"
         )
-    numbers = {name.decode(): number for name, number in matcher.groupindex.items()}
     if rule.frame == "group" and CUT not in numbers:
         raise PackError(f"{where}: frame is 'group', but the pattern has no group (?P<cut>...)")
     if CUT in numbers and rule.frame != "group":
         raise PackError(f"{where}: the pattern has a group 'cut', but frame is {rule.frame!r}; expected 'group'")
-    cut_group = {"none": None, "match": numbers.get(SPAN, 0), "tail": 0, "group": numbers.get(CUT)}[rule.frame]
-    unless = tuple(_compile(to_re2(parse(expand(text, pack.macros, where), where)), where) for text in rule.unless)
-    return CompiledRule(rule, pack.id, to_re2(tree), matcher, finder.pattern, numbers.get(SPAN, 0), cut_group, unless)
+    span = numbers.get(SPAN, 0)
+    cut_group = {"none": None, "match": span, "tail": 0, "group": numbers.get(CUT)}[rule.frame]
+    return CompiledRule(rule, pack.id, pattern, needs, span, cut_group, unless)
 
 
 def pattern_text(rule: Rule, macros: dict[str, str], where: str) -> str:
@@ -87,12 +94,17 @@ def expand(pattern: str, macros: dict[str, str], where: str) -> str:
     raise PackError(f"{where}: macros refer to each other more than {_MACRO_DEPTH} levels deep")
 
 
-def _compile(pattern: str, where: str) -> re2._Regexp:
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re2._Regexp:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 32 << 20
+    options.max_mem = 64 << 20
+    return re2.compile(f"(?im:{pattern})".encode(), options)
+
+
+def _check(pattern: str, where: str) -> None:
     try:
-        return re2.compile(f"(?im:{pattern})".encode(), options)
+        _compiled(pattern)
     except re2.error as error:
         detail = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
         raise PackError(f"{where}: {detail} in {pattern!r}") from error

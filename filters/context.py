@@ -29,27 +29,28 @@ _ASKED: Final = _compiled(
     r"|\bif you (?:were|could|had)\b|\bas an ai\b|\bwould you (?:rather|like to|want)\b|\bdo you\b"
 )
 _YES_NO: Final = _compiled(
-    r"(?:^|[.!?,:;\n]\s*(?:so |and |but |then )?)(?:is|are|am|was|were|do|does|did|has|have|had|should|may|might"
+    r"(?:^|[.!?\n])\s*(?:so |and |but |then )?(?:is|are|am|was|were|do|does|did|has|have|had|should|may|might"
     r"|must|isn['\x{2019}]t|aren['\x{2019}]t|don['\x{2019}]t|doesn['\x{2019}]t|shouldn['\x{2019}]t"
     r"|(?:can|could|will|would) (?:i|we|he|she|it|they|one|a|an|the|my|this|that|there|people|you (?:see|be)))\b"
     r"[^?\n]{0,300}\?"
 )
-_GREETING: Final = _compiled(
-    r"^\W*(?:hi|hello|hey|hiya|howdy|greetings|good (?:morning|afternoon|evening|day))\b[^\n]{0,40}$"
-)
+_GREETING: Final = _compiled(r"^\W*(?:hi|hello|hey|hiya|howdy|greetings|good (?:morning|afternoon|evening|day))\b")
 _LETTER: Final = _compiled(
     r"\b(?:e-?mail|letter|message|note|memo|invitation|announcement|press release|reply|response|survey"
-    r"|questionnaire|form|review|advert(?:isement)?|ad|flyer|brochure|newsletter|speech|script|post|tweet|blog|cover letter|bio|caption"
+    r"|questionnaire|form|review|advert(?:isement)?|ad|flyer|brochure|newsletter|speech|script|post|tweet|blog"
+    r"|cover letter|bio|caption"
     r"|toast|testimonial|listing|template|description|story|poem|song|dialogue|essay|article)\b"
 )
 _SIGN_OFF: Final = _compiled(
     r"(?m)^\W*(?:(?:yours )?(?:sincerely|truly|faithfully)|(?:best|kind|warm|warmest|kindest) (?:regards|wishes)"
-    r"|regards|respectfully|cordially|best|warmly|thanks|thank you|cheers|love|with (?:love|gratitude))\b[^\n]{0,40},?\s*$"
+    r"|regards|respectfully|cordially|best|warmly|thanks|thank you|cheers|love|with (?:love|gratitude))\b"
+    r"[^\n]{0,40},?\s*$"
     r"|\[(?:your|my|company|sender)[^\]\n]{0,30}\]"
 )
 _ROLE_PLAY: Final = _compiled(
-    r"\b(?:act as|pretend(?: to be| that)?|role-?play|impersonate|in the (?:voice|style|persona) of|you are now"
-    r"|dialogue|conversation between|monologue|interview with|speak(?:ing)? as|from the perspective of)\b"
+    r"\b(?:act(?:ing)? as|pretend(?:ing)?|role-?play|impersonate|you are(?: now)?|voice of|speak(?:ing)? as"
+    r"|perspective of|dialogue|monologue|story|interview)\b[^.?!\n]{0,60}"
+    r"\b(?:ai|a\.i\.|robots?|androids?|chatbots?|computers?|machines?|cyborg|hal)\b"
 )
 
 _SELF: Final = frozenset({"ai_self_reference", "identity_leak"})
@@ -97,9 +98,9 @@ class Context:
 
     @property
     def greets(self) -> bool:
-        """The prompt is a greeting and nothing else."""
+        """The prompt begins with a greeting."""
         if self._greets is None:
-            self._greets = _GREETING.search(self.prompt.strip()) is not None
+            self._greets = _GREETING.search(self.prompt) is not None
         return self._greets
 
     @property
@@ -111,7 +112,7 @@ class Context:
 
     @property
     def role_play(self) -> bool:
-        """The prompt asks for somebody else's voice."""
+        """The prompt asks for the voice of a machine: speaking as one is the answer."""
         if self._role_play is None:
             self._role_play = _ROLE_PLAY.search(self.prompt) is not None
         return self._role_play

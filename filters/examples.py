@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from phrasemill.filters.compiled import CompiledRule
 from phrasemill.filters.hits import Hit
+from phrasemill.filters.packs import load_rules
 from phrasemill.filters.regex import RegexFilter
 from phrasemill.filters.turns import TurnTable, turn_table
 from phrasemill.schemas.rule import Example
@@ -49,7 +50,7 @@ def cases(rules: Sequence[CompiledRule]) -> list[Case]:
 def run_examples(packs: Sequence[str]) -> list[Outcome]:
     """Every example of the packs, scanned with all their rules at once."""
     regex = RegexFilter(packs=tuple(packs))
-    wanted = cases(regex.rules)
+    wanted = cases(load_rules(packs))
     hits: dict[int, list[Hit]] = {}
     for hit in regex.find_each(conversations([(case.example.prompt or "", case.example.text) for case in wanted])):
         hits.setdefault(hit.at, []).append(hit)

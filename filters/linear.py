@@ -214,16 +214,16 @@ def max_width(tree: Alternation) -> int | None:
     return widest
 
 
-def group_names(tree: Alternation) -> frozenset[str]:
-    """Names of all groups of the pattern."""
-    names: set[str] = set()
+def group_names(tree: Alternation) -> tuple[str, ...]:
+    """Names of all groups of the pattern, in the order of their opening parentheses."""
+    names: list[str] = []
     for branch in tree.branches:
         for piece in branch:
             if isinstance(piece.item, Group):
-                names |= group_names(piece.item.body)
                 if piece.item.name:
-                    names.add(piece.item.name)
-    return frozenset(names)
+                    names.append(piece.item.name)
+                names.extend(group_names(piece.item.body))
+    return tuple(names)
 
 
 def literal(phrase: str) -> str:

@@ -25,7 +25,7 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 
 _FENCE: Final = _compiled(r"(?m)^[ \t]{0,3}(?:[-*+>] )?(`{3,}|~{3,})")
-_INLINE: Final = _compiled(r"``[^`\n]+``|`[^`\n]+`")
+_INLINE: Final = _compiled(r"``(?:[^`\n]|`[^`\n])+``|`[^`\n]+`")
 _URL: Final = _compiled(r"""(?i)\b(?:https?|ftp)://[^\s<>"')\]]+|\bwww\.[^\s<>"')\]]+""")
 _QUOTE: Final = _compiled(
     r'"[^"\n]+"|\x{201c}[^\x{201c}\x{201d}\n]+\x{201d}|\x{ab}[^\x{ab}\x{bb}\n]+\x{bb}'

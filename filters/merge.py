@@ -1,4 +1,4 @@
-"""One tic, one span: hits of one category in one turn that overlap, touch, or have only white space between them."""
+"""One tic, one span: hits of one category in one turn that overlap, touch, or stand side by side in a paragraph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ def merge_hits(hits: Iterable[Hit], text: str) -> list[Hit]:
     """Hits of one turn, merged and sorted by start. ``text`` is that turn's.
 
     A hit that counts and one that is exempt never merge. The merged span has the rule of its longest part and the
-    highest score; its cut spans all cuts, and is None where any part has none.
+    highest score; its cut spans all cuts, and is None where any part has none. Of two rules for the very same span the
+    smaller cut is taken.
     """
     merged: list[Hit] = []
     for hit in sorted(hits, key=lambda h: (h.category, h.exempt or "", h.start, -h.stop)):
@@ -26,7 +27,8 @@ def merge_hits(hits: Iterable[Hit], text: str) -> list[Hit]:
 def _is_one(last: Hit, hit: Hit, text: str) -> bool:
     if (last.category, last.exempt) != (hit.category, hit.exempt):
         return False
-    return hit.start <= last.stop or not text[last.stop : hit.start].strip(" \t\r\n\u00a0*_")
+    gap = text[last.stop : hit.start]
+    return hit.start <= last.stop or (gap.count("\n") < 2 and not gap.strip(" \t\r\n\u00a0*_"))
 
 
 def _join(first: Hit, second: Hit) -> Hit:
@@ -41,6 +43,8 @@ def _join(first: Hit, second: Hit) -> Hit:
 
 
 def _join_cuts(first: Hit, second: Hit) -> tuple[int, int] | None:
+    if (first.start, first.stop) == (second.start, second.stop) and first.cut and second.cut:
+        return min(first.cut, second.cut, key=lambda cut: cut[1] - cut[0])
     inside = first.start <= second.start and second.stop <= first.stop
     if first.cut is not None and inside:
         return first.cut if second.cut is None else (min(first.cut[0], second.cut[0]), max(first.cut[1], second.cut[1]))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import blake3
+import orjson
 
+from phrasemill.filters.cache import cached
 from phrasemill.filters.compiled import CompiledRule, compile_pack
+from phrasemill.filters.factor import Need
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import PackError
-from phrasemill.schemas.rule import RulePack
+from phrasemill.schemas.rule import Rule, RulePack
 
 PACKS: Final = Path(__file__).parent / "packs"
 """Where the packs that ship with phrasemill are: a file ``NAME.yaml`` or a folder ``NAME`` of them."""
@@ -41,12 +43,7 @@ def read_pack_file(path: Path) -> RulePack:
 
 
 def load_rules(names: Sequence[str]) -> tuple[CompiledRule, ...]:
-    """All rules of the named packs, in order; rule ids are unique over all of them."""
-    return _load(tuple(names))
-
-
-@lru_cache(maxsize=8)
-def _load(names: tuple[str, ...]) -> tuple[CompiledRule, ...]:
+    """All rules of the named packs, in order and with their examples; rule ids are unique over all of them."""
     rules: list[CompiledRule] = []
     seen: dict[str, Path] = {}
     for name in names:
@@ -59,6 +56,40 @@ def _load(names: tuple[str, ...]) -> tuple[CompiledRule, ...]:
     if not rules:
         raise PackError(f"the packs {', '.join(names)} hold no rule")
     return tuple(rules)
+
+
+def ready_rules(names: Sequence[str]) -> tuple[CompiledRule, ...]:
+    """The same rules without their examples, from the cache where the packs were loaded before."""
+    contents = [path.read_bytes() for name in names for path in pack_files(name)]
+    known = cached("rules", contents, lambda: _pack(load_rules(names)))
+    return tuple(
+        CompiledRule(
+            rule=Rule.model_validate(plain["rule"]),
+            pack=plain["pack"],
+            pattern=plain["pattern"],
+            needs=Need(tuple(map(tuple, plain["needs"]))),
+            span_group=plain["span_group"],
+            cut_group=plain["cut_group"],
+            unless=tuple(plain["unless"]),
+        )
+        for plain in orjson.loads(known)
+    )
+
+
+def _pack(rules: Sequence[CompiledRule]) -> bytes:
+    plain = [
+        {
+            "rule": rule.rule.model_dump(mode="json", exclude={"examples", "note"}),
+            "pack": rule.pack,
+            "pattern": rule.pattern,
+            "needs": rule.needs.alternatives,
+            "span_group": rule.span_group,
+            "cut_group": rule.cut_group,
+            "unless": rule.unless,
+        }
+        for rule in rules
+    ]
+    return orjson.dumps(plain)
 
 
 def packs_fingerprint(names: Sequence[str]) -> str:

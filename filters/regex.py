@@ -1,6 +1,6 @@
 """The regex filter: candidates from one pass over the batch, then confirmed and cut inside their turn.
 
-No Python object is made for a turn without a candidate. Matching is leftmost-first (RE2) on UTF-8 bytes, in time
+No text becomes a Python string for a turn without a hit. Matching is leftmost-first (RE2) on UTF-8 bytes, in time
 linear in the text; offsets become code points only for hits.
 """
 
@@ -12,7 +12,6 @@ from itertools import groupby
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import re2
@@ -20,15 +19,15 @@ import re2
 from phrasemill.filters.base import Filter
 from phrasemill.filters.compiled import CompiledRule
 from phrasemill.filters.context import Context
-from phrasemill.filters.finder import END_BYTES, START_BYTES, Finder
+from phrasemill.filters.finder import START_BYTES, Finder
 from phrasemill.filters.hits import Hit
 from phrasemill.filters.masks import Mask, exemption, find_masks, reasoning_stop
 from phrasemill.filters.merge import merge_hits
-from phrasemill.filters.packs import load_rules, packs_fingerprint
+from phrasemill.filters.packs import packs_fingerprint, ready_rules
 from phrasemill.filters.turns import TurnTable
 
-SEPARATOR: Final = "\n"
-"""Between two turns in the joined buffer: a line break, so that ``^`` and ``$`` mean there what they mean alone."""
+END_BYTES: Final = 2_000
+"""How far before the end of a turn an ``end`` hit may begin."""
 
 UNLESS_BYTES: Final = 120
 """How far around a hit its exceptions are looked for."""
@@ -36,11 +35,11 @@ UNLESS_BYTES: Final = 120
 END_GAP_BYTES: Final = 200
 """Longest text that may follow an ``end`` hit in its block."""
 
-_LEAD: Final = re2.compile(br"(?:[\s\x{a0}\x{200b}\x{200d}\x{fe0f}*_~#>]|\p{So}|\p{Sk})*")
+_LEAD: Final = re2.compile(rb"(?:[\s\x{a0}\x{200b}\x{200d}\x{fe0f}*_~#>]|\p{So}|\p{Sk})*")
 _TRAIL: Final = " \t\r\n\u00a0*_~-\u200b\u200d\ufe0f"
 _SENTENCE_START: Final = re2.compile(
-    br"(?:\A|\n|[.!?:;\x{2026}\x{3002}\x{ff01}\x{ff1f}][\"'\x{2019}\x{201d})*_\]]*\s)"
-    br"[\s\x{a0}*_~>\"\x{201c}'\x{2018}(\[#+-]*(?:\d{1,3}[.)]\s+)?[*_]*\z"
+    rb"(?:\A|\n|[.!?:;\x{2026}\x{3002}\x{ff01}\x{ff1f}][\"'\x{2019}\x{201d})*_\]]*\s)"
+    rb"[\s\x{a0}*_~>\"\x{201c}'\x{2018}(\[#+-]*(?:\d{1,3}[.)]\s+)?[*_]*\z"
 )
 _BLANK_LINE: Final = re2.compile(rb"\n[ \t\r]*\n")
 
@@ -55,7 +54,7 @@ class RegexFilter(Filter, name="regex"):
     @cached_property
     def rules(self) -> tuple[CompiledRule, ...]:
         """The compiled rules, loaded on first use."""
-        return load_rules(self.packs)
+        return ready_rules(self.packs)
 
     def reads(self) -> tuple[str, ...]:
         """Roles that any rule reads."""
@@ -80,27 +79,19 @@ class RegexFilter(Filter, name="regex"):
         """Hits of all turns before merging, sorted by turn: every rule's own."""
         if not len(turns):
             return []
-        data, starts, stops = join_texts(turns.text)
-        pairs = self._finder.candidates(data, starts, stops)
-        pairs = pairs[self._speaks(turns, pairs)]
+        data, starts, stops = text_bytes(turns.text)
+        role = pc.index_in(turns.role, value_set=pa.array(self.reads(), turns.role.type))
+        numbers = pc.fill_null(role, -1).to_numpy(zero_copy_only=False)
+        roles = (*self.reads(), "")
         hits: list[Hit] = []
-        borders = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1, append=-1))
-        for low, high in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True):
-            index = int(pairs[low, 0])
-            rules = [self.rules[number] for number in pairs[low:high, 1].tolist()]
-            raw = bytes(data[int(starts[index]) : int(stops[index])])
+        for at, candidates in self._finder.candidates(data, starts, stops):
+            speaker = roles[numbers[at]]
+            rules = [self.rules[number] for number in candidates if speaker in self.rules[number].rule.roles]
+            raw = bytes(data[starts[at] : stops[at]])
             found = confirm(raw, rules)
             if found:
-                hits.extend(self._judge(index, raw, found, turns))
+                hits.extend(self._judge(at, raw, found, turns))
         return hits
-
-    def _speaks(self, turns: TurnTable, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which candidate pairs have a rule that reads the role of their turn."""
-        wanted = sorted({role for rule in self.rules for role in rule.rule.roles})
-        role = pc.index_in(turns.role, value_set=pa.array(wanted, turns.role.type))
-        number = pc.fill_null(role, -1).to_numpy(zero_copy_only=False)[pairs[:, 0]]
-        reads = np.array([[role in rule.rule.roles for role in wanted] + [False] for rule in self.rules])
-        return np.asarray(reads[pairs[:, 1], number], dtype=np.bool_)
 
     def _judge(self, index: int, raw: bytes, found: list[_RawHit], turns: TurnTable) -> list[Hit]:
         """Confirmed hits of one turn with their exemptions, in code points."""
@@ -118,16 +109,12 @@ class RegexFilter(Filter, name="regex"):
         return hits
 
 
-def join_texts(texts: pa.LargeStringArray) -> tuple[memoryview, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All texts in one buffer, a separator before each; and where each text starts and stops in it, in bytes."""
-    separator = pa.scalar(SEPARATOR, pa.large_string())
-    joined = pc.binary_join_element_wise(separator, texts, pa.scalar("", pa.large_string()))
-    if isinstance(joined, pa.ChunkedArray):
-        joined = joined.combine_chunks()
-    offsets = np.frombuffer(joined.buffers()[1], dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
-    data = memoryview(joined.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
-    offsets = offsets - offsets[0]
-    return data, offsets[:-1] + len(SEPARATOR), offsets[1:]
+def text_bytes(texts: pa.LargeStringArray) -> tuple[memoryview, list[int], list[int]]:
+    """The buffer of all texts, not copied, and where each starts and stops in it, in bytes."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data = texts.buffers()[2]
+    borders = offsets.tolist()
+    return memoryview(data if data is not None else b""), borders[:-1], borders[1:]
 
 
 def confirm(raw: bytes, rules: Sequence[CompiledRule]) -> list[_RawHit]:
@@ -213,7 +200,7 @@ def _excepted(raw: bytes, hit: _RawHit) -> bool:
     low, high = max(0, start - UNLESS_BYTES), min(len(raw), stop + UNLESS_BYTES)
     return any(
         match.start() < stop and start < match.end()
-        for unless in rule.unless
+        for unless in rule.exceptions
         for match in unless.finditer(raw, low, high)
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -30,9 +31,10 @@ GROUP BY category, spans, exempt ORDER BY spans DESC, category
 """
 
 GIVEN_UP: Final = """
-SELECT outcome, reason, rows FROM reasons WHERE outcome IN ('dropped', 'quarantined')
-ORDER BY outcome, rows DESC, reason
+SELECT outcome, reasons[1] AS reason, count(*) AS rows FROM verdicts WHERE outcome IN ('dropped', 'quarantined')
+GROUP BY ALL ORDER BY outcome, rows DESC, reason
 """
+"""The first reason says why; the rules that were hit follow it."""
 
 REQUESTS: Final = """
 SELECT outcome, coalesce(reason, '') AS reason, count(*) AS requests FROM generations
@@ -40,15 +42,16 @@ GROUP BY ALL ORDER BY requests DESC, outcome, reason
 """
 
 CHANGES: Final = """
-WITH change AS (SELECT b.*, s.messages, len(s.messages) AS turns
+WITH change AS (SELECT b.*, s.messages, len(s.messages) AS turns,
+    len(list_distinct(list_transform(rule_ids, lambda rule: split_part(rule, '.', 1)))) AS categories
     FROM before_after b JOIN sft s ON s.pm_shard = b.shard AND s.pm_row = b.row WHERE mended IS NOT NULL)
 SELECT row_id, turn, rule_ids, original, mended, CASE WHEN turn + 2 < turns THEN messages[turn + 2].content END
 FROM change WHERE {where} ORDER BY {order}, length(original), row_id, turn LIMIT 1
 """
 
 WANTED: Final = (
-    ("stripped", "outcome = 'repaired' AND turns = 2", "len(rule_ids) DESC"),
-    ("regenerated", "outcome = 'regenerated' AND turns = 2", "len(rule_ids) DESC"),
+    ("stripped", "outcome = 'repaired' AND turns = 2", "categories DESC"),
+    ("regenerated", "outcome = 'regenerated' AND turns = 2", "categories DESC"),
     ("in the middle of a conversation", "turn + 2 < turns", "outcome = 'repaired'"),
 )
 """Title of a pair, which changes qualify, and which of those comes first."""
@@ -99,9 +102,9 @@ def print_table(console: Console, title: str, heads: tuple[str, ...], rows: list
     if not rows:
         console.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for head, value in zip(heads, rows[0], strict=True):
-        table.add_column(head, justify="right" if isinstance(value, int) else "left")
+        table.add_column(head, justify="right" if isinstance(value, int) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))
     console.print(table)
@@ -138,7 +141,7 @@ def show_paths(console: Console, out: Path) -> None:
         if total.files[table]
     ]
     print_table(console, "Written", ("folder", "files", "rows", "size"), rows)
-    documents = sorted(path for path in out.iterdir() if path.is_file())
+    documents = sorted(path for path in out.iterdir() if path.is_file() and path.name[0] != ".")
     console.print("and " + ", ".join(path.name for path in documents))
 
 

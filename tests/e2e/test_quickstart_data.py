@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from phrasemill.engine.query import open_catalog
+from phrasemill.engine.run import RunOptions, execute
+from phrasemill.engine.settings import load_config as read_config
 from phrasemill.schemas.config import RunConfig
 from phrasemill.schemas.tables import CATEGORIES
 
@@ -132,7 +135,8 @@ def test_two_rows_are_unusable_and_no_more(rows: dict[str, dict[str, Any]], trut
 def test_answers_are_written_once(rows: dict[str, dict[str, Any]]) -> None:
     texts = Counter(text for row in rows.values() for text in answers(row) if text)
     assert [text for text, count in texts.items() if count > 1] == []
-    prompts = Counter(row["messages"][0]["content"] for row in rows.values() if row["messages"])
+    asked = [[m["content"] for m in row["messages"] if m["role"] == "user"] for row in rows.values()]
+    prompts = Counter(turns[0] for turns in asked if turns)
     assert [text for text, count in prompts.items() if count > 1] == []
 
 
@@ -158,3 +162,20 @@ def test_unbalanced_marks_are_refused(build: ModuleType, text: str) -> None:
 
 def test_marks_may_nest(build: ModuleType) -> None:
     assert build.unmark("a ⟦opener|b ⟦keep|c⟧⟧ d") == ("a b c d", [("opener", 2, 5), ("keep", 4, 5)])
+
+
+def test_show_tells_of_a_run_without_a_model(
+    truth: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    execute(read_config(EXAMPLE / "config.yaml"), out, RunOptions(mode="clean", show_progress=False))
+    with open_catalog(out) as catalog:
+        refused = catalog.execute("SELECT row_id FROM quarantine ORDER BY row_id").fetchall()
+    assert [row_id for (row_id,) in refused] == truth["rows"]["unusable"]
+    monkeypatch.setattr(sys, "argv", ["show.py", str(out)])
+    assert load_script("show").main() == 0
+    printed = capsys.readouterr().out
+    assert "205 conversations in" in printed
+    assert "Before and after, stripped" in printed
+    assert "Before and after, regenerated: no such turn in this run" in printed
+    assert "proves the plumbing" in printed

@@ -1,4 +1,5 @@
 """What a repair promises on any text: little changes, masks never, nothing gutted comes back."""
+# ruff: noqa: RUF001 - the characters meant are these
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from phrasemill.schemas.policy import Policy
 POLICY = Policy()
 BRIEF = settings(max_examples=150, deadline=None)
 CATEGORIES = st.sampled_from(["opener", "closer", "hedge", "ai_self_reference", "leaked_markup", "my_own"])
-WORDS = "the a kettle sings when lamps burn low and ferries cross grey water while rooks argue over bread".split()
+WORDS = ["the", "a", "kettle", "sings", "when", "lamps", "burn", "and", "ferries", "cross", "grey", "water", "bread"]
 OPENERS = ["Certainly!", "Sure,", "Of course!", "**Certainly!**", "Sure! I'd be glad to help.", "Absolutely! 😊"]
 FRAMES = ["It's important to note that", "Please note that", "**Keep in mind** that"]
 CLOSERS = ["I hope this helps!", "*Let me know!*", "Ask me anything. I hope this helps! 🎉", "---\n\nFeel free to ask!"]
@@ -19,7 +20,7 @@ CLOSERS = ["I hope this helps!", "*Let me know!*", "Ask me anything. I hope this
 # No digits, and no letter that stands in a list marker, task box or smiley: each letter outside of a cut must survive.
 LETTERS = st.sampled_from("abcqyzABCßİıéжшΣ中文ああ가ქა")
 MARKS = st.sampled_from(
-    list(" \t\n\n\r.,;:!?-*_~#>()[]\"'|`—…¿¡。，\u00a0\u200b\ufeff") + ["\r\n", "\n\n", "**", "---", "😊"]
+    [*" \t\n\n\r.,;:!?-*_~#>()[]\"'|`—…¿¡。，\u00a0\u200b\ufeff", "\r\n", "\n\n", "**", "---", "😊"]
 )
 ROUGH = st.lists(st.one_of(LETTERS, MARKS, st.sampled_from(["ab", "Ab ", "the ", "and "])), max_size=60).map("".join)
 
@@ -152,7 +153,7 @@ def documents(draw: st.DrawFn) -> tuple[str, str, list[Cut]]:
 
 
 def _cuts(text: str, tics: list[str]) -> list[Cut]:
-    """The cuts of the tics in their order, without the emphasis, emoji and rules around them: those are the repair's."""
+    """The cuts of the tics in their order, without emphasis, emoji and rules around them: those are the repair's."""
     cuts, at = [], 0
     for tic in tics:
         bare = tic.strip("*😊🎉- \r\n")

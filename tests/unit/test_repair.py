@@ -43,13 +43,15 @@ def test_a_cut_outside_of_the_text_is_an_error(start: int, stop: int) -> None:
         pytest.param("Certainly! Here are the seven steps:", "Certainly!", "gutted", id="lead-in"),
         pytest.param("Certainly! Here you are!", "Certainly!", "gutted", id="bare-lead-in"),
         pytest.param("Certainly! the small one", "Certainly!", "gutted", id="fragment"),
-        pytest.param("As a model of language that has no taste, I eat nothing.", "As a model of language that has no taste,", "gutted", id="most-of-it"),
+        pytest.param(
+            "Sure, since it is you who asks, I eat nothing.", "Sure, since it is you who asks,", "gutted", id="most"
+        ),
         pytest.param(f"{ANSWER}\n\n# Summary\n\nGood luck!", "Good luck!", "gutted", id="heading"),
         pytest.param(f"{ANSWER} In short: good luck!", "good luck!", "gutted", id="label"),
         pytest.param("Rinse it twice in clear water and good luck!", "good luck!", "gutted", id="connector"),
         pytest.param("1. Rinse it.\n2. Good luck!\n3. Boil water in it.", "Good luck!", "gutted", id="numbering"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_answer_goes_to_a_model(text: str, tic: str, reason: str) -> None:
     assert _mend(text, tic) == Mended(None, reason)
 
@@ -73,12 +75,6 @@ def test_a_cut_into_a_mask_is_refused() -> None:
     text = f"Sure, `sure` it is. {ANSWER}"
     assert _mend(text, "Sure, `su", masks=("`sure`",)) == Mended(None, "masked")
     assert _mend(text, "Sure,", masks=("`sure`",)).text == text.removeprefix("Sure, ")
-
-
-def test_a_mask_inside_a_leaked_tail_goes_with_it() -> None:
-    text = f"{ANSWER}\n### Human: run `stairs`"
-    assert _mend(text, "### Human: run `stairs`", masks=("`stairs`",), category="leaked_markup").text == ANSWER
-    assert _mend(text, "### Human: run `stairs`", masks=("`stairs`",)).reason == "masked"
 
 
 def test_white_space_at_a_masked_edge_stays() -> None:
