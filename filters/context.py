@@ -16,6 +16,7 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 _ASKED: Final = _compiled(
     r"\b(?:who|what) (?:exactly )?are you\b"
+    r"|\bam i (?:talking|speaking|chatting|writing) (?:to|with)\b"
     r"|\bare you (?:an? |the |really |actually |able |capable |conscious|sentient|alive|human|real|trained|familiar"
     r"|aware|better|smarter|like |similar |chatgpt|gpt|claude|gemini|based)"
     r"|\b(?:do|can|could|did|have|will) you (?:even |really |actually |ever |personally )?(?:have|feel|think|know|like"

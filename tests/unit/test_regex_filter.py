@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from phrasemill.filters.examples import cases, conversations
@@ -43,6 +43,7 @@ def test_a_batch_is_its_turns_one_by_one(texts: list[str]) -> None:
 
 @settings(max_examples=60)
 @given(TEXT)
+@example("Two coats of paint are enough. I do not have the ability to browse the web or open attachments.")
 def test_the_finder_misses_nothing_that_a_full_search_finds(text: str) -> None:
     raw = text.encode()
     rules = [rule for rule in REGEX.rules if "assistant" in rule.rule.roles]
