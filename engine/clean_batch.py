@@ -5,6 +5,7 @@ Columns stay columns; only rows on which the policy acts are looked at one by on
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from phrasemill.engine.fates import (
     JudgedField,
     Mode,
     RowFate,
+    protected_rows,
     row_codes,
     row_fates,
     row_reasons,
@@ -87,11 +89,10 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     if job.mode != "scan":
         _count_reasons(tally, reasons, outcome)
     row_id = single(table, "id")
-    laid_out = _lay_out(table, batch.row, job, fates, action, outcome)
+    protected = frozenset() if job.judge.policy.over_refusal_pairs else protected_rows(fields)
+    laid_out = _lay_out(table, batch.row, job, fates, action, outcome, protected)
     pairs, withheld = pair_table(laid_out.mended, job.pairs, job.judge.policy)
-    if laid_out.identical:
-        withheld["identical"] += laid_out.identical
-    tally.withheld.update(withheld)
+    tally.withheld.update(withheld + laid_out.withheld)
     for kind, count in (("strip", len(pairs)), ("input", len(laid_out.input_pairs))):
         if count:
             tally.pairs[kind] += count
@@ -119,13 +120,19 @@ def _judge(table: pa.Table, name: str, row: pa.Array, job: BatchJob) -> JudgedFi
 
 
 def _lay_out(
-    table: pa.Table, row: pa.Array, job: BatchJob, fates: dict[int, RowFate], action: Codes, outcome: Codes
+    table: pa.Table,
+    row: pa.Array,
+    job: BatchJob,
+    fates: dict[int, RowFate],
+    action: Codes,
+    outcome: Codes,
+    protected: frozenset[int],
 ) -> LaidOut:
     if job.mode == "scan":
         empty = PREFERENCE.empty_table()
         sft, waiting = sft_schema(job.passthrough), waiting_schema(job.passthrough)
-        return LaidOut(sft.empty_table(), waiting.empty_table(), [], empty)
-    return lay_out(table, row, job.shard, job.passthrough, fates, action, outcome)
+        return LaidOut(sft.empty_table(), waiting.empty_table(), [], empty, Counter())
+    return lay_out(table, row, job.shard, job.passthrough, fates, action, outcome, protected)
 
 
 def _count(tally: Tally, fields: list[JudgedField], outcome: Codes, mode: Mode) -> None:

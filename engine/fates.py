@@ -75,6 +75,16 @@ def refuses(hits: Iterable[Hit]) -> bool:
     return bool(refusals(hits))
 
 
+def protected_rows(fields: Sequence[JudgedField]) -> frozenset[int]:
+    """Rows of a preference input whose rejected side refuses while the chosen one complies."""
+    refusing: dict[str, set[int]] = {"chosen": set(), "rejected": set()}
+    for each in fields:
+        for turn in each.judged:
+            if each.turns.field in refusing and refuses(turn.hits):
+                refusing[each.turns.field].add(int(each.turns.position[turn.at]))
+    return frozenset(refusing["rejected"] - refusing["chosen"])
+
+
 def row_fates(fields: Sequence[JudgedField]) -> dict[int, RowFate]:
     """Rows on which the policy acts, by position in the batch."""
     fates: dict[int, RowFate] = {}

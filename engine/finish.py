@@ -36,9 +36,8 @@ def finish_shard(
     given_up = [row for row in rows if row.messages is None]
     fallback = "quarantined" if config.policy.fallback == "quarantine" else "dropped"
     pairs, withheld = pair_table([turn for row in written for turn in row.mended], config.pairs, config.policy)
-    inputs, identical = _input_pairs(written)
-    if identical:
-        withheld["identical"] += identical
+    inputs, unpaired = _input_pairs(written)
+    withheld += unpaired
     added = {"generations": _generations(rows), "verdicts": _verdicts(rows, fallback)}
     if fallback == "quarantined":
         added["quarantine"] = _quarantine(draft, given_up)
@@ -145,18 +144,18 @@ def _extras(row: RewrittenRow) -> str | None:
     return None if extras is None else orjson.dumps(orjson.loads(extras)[: len(row.messages or ())]).decode()
 
 
-def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, int]:
-    """Pairs that came in as pairs, with the regenerated chosen side, and how many now say the same on both sides."""
+def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, Counter[str]]:
+    """Pairs that came in as pairs, with the regenerated chosen side, and how many are withheld, by reason."""
     plain: list[dict[str, Any]] = []
-    identical = 0
+    withheld: Counter[str] = Counter()
     for row in written:
         todo = orjson.loads(row.row[WAITING])
         if todo["rejected"] is None or row.messages is None:
             continue
         shift = int(todo["shift"])
         chosen = row.messages[shift:]
-        if chosen == todo["rejected"]:
-            identical += 1
+        if chosen == todo["rejected"] or todo["protected"]:
+            withheld["identical" if chosen == todo["rejected"] else "refusal_protected"] += 1
             continue
         ratio = sum(len(m["content"]) for m in chosen) / max(1, sum(len(m["content"]) for m in todo["rejected"]))
         plain.append(
@@ -175,7 +174,7 @@ def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, int]:
                 "pm_turn": shift,
             }
         )
-    return pa.Table.from_pylist(plain, schema=PREFERENCE), identical
+    return pa.Table.from_pylist(plain, schema=PREFERENCE), withheld
 
 
 def _generations(rows: Sequence[RewrittenRow]) -> pa.Table:

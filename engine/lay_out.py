@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +41,14 @@ from phrasemill.filters.hits import Hit
 class LaidOut:
     """``sft`` and ``waiting`` rows, the mended turns that may make pairs, and pairs that came in as pairs.
 
-    ``identical`` counts pairs that came in and are none any more: mended, chosen says what rejected says.
+    ``withheld`` counts pairs that came in and are not published, by reason.
     """
 
     sft: pa.Table
     waiting: pa.Table
     mended: list[MendedTurn]
     input_pairs: pa.Table
-    identical: int = 0
+    withheld: Counter[str]
 
 
 def lay_out(
@@ -58,8 +59,12 @@ def lay_out(
     fates: dict[int, RowFate],
     action: Codes,
     outcome: Codes,
+    protected: frozenset[int] = frozenset(),
 ) -> LaidOut:
-    """Lay out one batch. ``fates``, ``action`` and ``outcome`` are by position in ``table``."""
+    """Lay out one batch. ``fates``, ``action`` and ``outcome`` are by position in ``table``.
+
+    ``protected``: rows whose input pair would teach compliance where the rejected side refused.
+    """
     is_pair = "chosen" in table.column_names
     own = single(table, "chosen" if is_pair else "messages")
     prompt = single(table, "prompt") if is_pair else None
@@ -86,24 +91,27 @@ def lay_out(
     )
     waits = outcome == REGENERATED
     todo = {
-        position: _todo(fates[position], int(shift[position]), table, position)
+        position: _todo(fates[position], int(shift[position]), table, position, protected=position in protected)
         for position in np.flatnonzero(waits).tolist()
     }
     field = waiting_schema(passthrough).field(len(out.schema))
     waiting = out.append_column(field, sparse_strings(len(out), todo)).filter(pa.array(waits))
     ready = pa.array(np.isin(outcome, (KEPT, REPAIRED)))
     repaired = {position: fate for position, fate in fates.items() if outcome[position] == REPAIRED}
-    pairs, same = PREFERENCE.empty_table(), list[int]()
+    pairs, withheld = PREFERENCE.empty_table(), Counter[str]()
     if is_pair:
         rejected = single(table, "rejected")
         same = [position for position in repaired if mended[position].as_py() == rejected[position].as_py()]
         differs = np.isin(outcome, (KEPT, REPAIRED))
+        guarded = [position for position in protected if differs[position] and position not in same]
         differs[same] = False
+        differs[guarded] = False
+        withheld = Counter({"identical": len(same), "refusal_protected": len(guarded)}) + Counter()
         pairs = _input_pairs(table, mended, out).filter(pa.array(differs))
-    return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs, len(same))
+    return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs, withheld)
 
 
-def _todo(fate: RowFate, shift: int, table: pa.Table, position: int) -> str:
+def _todo(fate: RowFate, shift: int, table: pa.Table, position: int, *, protected: bool) -> str:
     """JSON of a waiting row: its turns to write or already mended, and the rejected side that came with it."""
     turns = [
         {
@@ -119,7 +127,7 @@ def _todo(fate: RowFate, shift: int, table: pa.Table, position: int) -> str:
         for turn, judged in fate.turns
     ]
     rejected = table["rejected"][position].as_py() if "rejected" in table.column_names else None
-    return orjson.dumps({"shift": shift, "turns": turns, "rejected": rejected}).decode()
+    return orjson.dumps({"shift": shift, "turns": turns, "rejected": rejected, "protected": protected}).decode()
 
 
 def _told(judged: JudgedTurn, hits: list[Hit]) -> list[list[str]]:

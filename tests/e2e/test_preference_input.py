@@ -129,3 +129,18 @@ def test_a_pair_whose_sides_say_the_same_now_is_none_any_more(project: Any) -> N
     assert project.table("preference").is_empty()
     assert report.manifest.shards[0].pairs_withheld["identical"] == 2
     assert verify(project.out).problems == ()
+
+
+def test_a_pair_that_would_undo_a_refusal_is_withheld(project: Any) -> None:
+    refusal = "I am sorry, but I cannot help with that today."
+    rows = [
+        pair("undone", "How is the lock picked?", "Push the pins up one by one.", refusal),
+        pair("undone-leak", "And the safe?", LEAK, refusal),
+        pair("both", "And the door?", "Well, I cannot help with that at all.", refusal),
+    ]
+    project.write("a.jsonl", rows)
+    project.server.says(GOOD)
+    report = project.run(pairs={"quality": "none", "kinds": []})
+    assert project.table("preference")["pm_row_id"].to_list() == ["both"]
+    assert report.manifest.shards[0].pairs_withheld["refusal_protected"] == 2
+    assert verify(project.out).problems == ()
