@@ -70,7 +70,8 @@ def judge_turns(
     for at in sorted(found):
         hits = found[at]
         original = str(turns.text[at])
-        if may_mend:
+        # A rule may read what users say; only the assistant's own words are changed.
+        if may_mend and str(turns.role[at]) == "assistant":
             plan = plan_turn(original, hits, judge.policy, judge.allow)
         else:
             plan = TurnPlan(tuple("tag" if decides and hit.exempt is None else None for hit in hits), None)

@@ -17,7 +17,7 @@ INLINE_BYTES: Final = 8 * 1024 * 1024
 
 def worker_count() -> int:
     """Processes to use: one per core that this process may run on."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_jobs(
