@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from phrasemill.engine.repair_case import capital
@@ -166,11 +167,15 @@ def _thin(original: str, mended: str, open_end: bool, policy: Policy) -> str:
     before, after = (
         _REASONING.sub("", text, count=1) if _REASONING.match(text) else text for text in (original, mended)
     )
-    words, total = len(_WORD.findall(after)), len(_WORD.findall(before))
+    # Past the largest limit the count makes no difference.
+    most = max(policy.min_words_left, ENOUGH_WORDS, FRAGMENT_WORDS)
+    words = sum(1 for _ in islice(_WORD.finditer(after), most))
     if words < policy.min_words_left:
         return "too_thin"
-    if words < ENOUGH_WORDS and total - words > policy.max_share_cut * total:
-        return "gutted"
+    if words < ENOUGH_WORDS:
+        total = len(_WORD.findall(before))
+        if total - words > policy.max_share_cut * total:
+            return "gutted"
     lines = after.strip().splitlines()
     last = lines[-1].rstrip().rstrip("*_~ ")
     if (open_end or len(lines) == 1) and (last.endswith((":", "：")) or _HEADING.match(lines[-1])):

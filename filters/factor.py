@@ -4,15 +4,21 @@ A candidate finder for hundreds of rules needs little of each: a text without ``
 ``provide|offer|share`` holds no "I cannot provide". Such pieces, without repeats, compile in milliseconds; whole
 patterns, with their counted repeats over Unicode classes, take an automaton minutes to build.
 
-Pieces are patterns over bytes. Under Unicode case folding every ``s`` also stands for U+017F and every ``k`` for
-U+212A: words would be no literals any more, and the search many times slower.
+Pieces are patterns over bytes, for texts whose white space is squeezed (``squeezed`` in ``finder``): every gap between
+words is one byte there, and phrases are literals, an order of magnitude quicker to find than runs of white space.
+
+Bytes, because under Unicode case folding every ``s`` also stands for U+017F and every ``k`` for U+212A: words would be
+no literals any more, and the search many times slower.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
+
+import re2
 
 from phrasemill.filters.linear import APOSTROPHE, WHITE_SPACE, Alternation, Atom, Group, Piece
 
@@ -24,6 +30,9 @@ MAX_TOGETHER: Final = 3
 
 WORTHWHILE: Final = 2
 """A further piece of less weight is in so many texts that looking for it costs more than it saves."""
+
+FEW: Final = 4
+"""A repeat of one character up to so often keeps its count."""
 
 _COMMON: Final = """
 a about after all also an and any are as at be been being but by can could do does even for from get give good
@@ -38,13 +47,17 @@ COMMON: Final = frozenset(_COMMON.split())
 
 _LITERAL: Final = re.compile(r"[^.^$\s]|\\[^\w\s]")
 _CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")
-_HIGH: Final = r"[\x80-\xff]{1,4}"
-_SPACE: Final = r"[\s\xc2\xa0]+"
+_NAMED: Final = re.compile(r"\\[pP]|\[:")
+_BEYOND_ASCII: Final = re.compile(r"\\[WSD]|[^\x00-\x7f]|\\x\{")
+_ANY: Final = r"[\x00-\xff]"
+_HIGH: Final = r"[\x80-\xff]"
+_GAP: Final = r"[ \n]"
 _QUOTE: Final = r"(?:['`]|\xe2\x80\x99|\xca\xbc|\xc2\xb4)"
+_SPACES: Final = ("\t", "\n", "\f", "\r", " ", "\u00a0")
 
 
 class Need(NamedTuple):
-    """Alternatives, of which one holds for every match: all its pieces are in the text."""
+    """Alternatives, of which one holds for every match: all its pieces are in the text, white space squeezed."""
 
     alternatives: tuple[tuple[str, ...], ...]
 
@@ -60,12 +73,12 @@ class _Factor(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What a piece of the pattern brings: its text over bytes, the letter it is, its weight, whether it is simple.
+    """What a piece of the pattern brings: itself, the letter it is, its weight, whether it is simple.
 
     ``best`` is the factor of a group that must take part, None where it need not.
     """
 
-    text: str
+    piece: Piece
     letter: str
     weight: int
     simple: bool
@@ -99,52 +112,25 @@ def _part(piece: Piece) -> _Part:
     if isinstance(item, Atom):
         return _atom_part(item, piece)
     branches = [[_part(inner) for inner in _flat(branch)] for branch in item.body.branches]
-    body = "(?:" + "|".join("".join(part.text for part in parts) for parts in branches) + ")"
     simple = piece.high == 1 and all(part.simple for parts in branches for part in parts)
     if piece.low == 0:
-        return _Part(body + "?", "", 0, simple, None)
+        return _Part(piece, "", 0, simple, None)
     inner = [factor for parts in branches for factor in _chosen(parts, 1)]
     best = None
     if len(inner) == len(branches):
         pattern = "(?:" + "|".join(dict.fromkeys(factor.pattern for factor in inner)) + ")"
         best = _Factor(pattern, min(factor.weight for factor in inner))
-    return _Part(body, "", min(map(_weight, branches)), simple, best)
+    return _Part(piece, "", min(map(_weight, branches)), simple, best)
 
 
 def _atom_part(atom: Atom, piece: Piece) -> _Part:
-    text = _bytes(atom.text)
-    if atom.width == 0:
-        return _Part(text, "", 0, True, None)
-    if atom.text == WHITE_SPACE:
-        return _Part(text if piece.low else f"(?:{text})?", "", 0, True, None)
+    if atom.width == 0 or atom.text == WHITE_SPACE:
+        return _Part(piece, "", 0, True, None)
     once = piece.low == 1 and piece.high == 1
     if once and atom.text.isascii() and atom.text.isalpha():
-        return _Part(text, atom.text.lower(), 0, True, None)
+        return _Part(piece, atom.text.lower(), 0, True, None)
     weight = int(piece.low > 0 and _LITERAL.fullmatch(atom.text) is not None)
-    return _Part(text if piece.low else f"(?:{text})?", "", weight, piece.high == 1, None)
-
-
-def _bytes(text: str) -> str:
-    """An atom over bytes; where it may stand for a character beyond ASCII, for any such."""
-    if text == WHITE_SPACE:
-        return _SPACE
-    if text == APOSTROPHE:
-        return _QUOTE
-    if text.startswith("["):
-        negated, high = text.startswith("[^"), not text.isascii() or _CODE.search(text) is not None
-        plain = "".join(char for char in _CODE.sub("", text) if char.isascii())
-        if plain == "[]":
-            return _HIGH
-        if plain == "[^]":
-            return rf"(?:[\x00-\x7f]|{_HIGH})"
-        return f"(?:{plain}|{_HIGH})" if negated or high else plain
-    if text in (".", r"\W", r"\S", r"\D") or text.startswith((r"\p", r"\P")):
-        return rf"(?:[\x00-\x7f]|{_HIGH})"
-    if code := _CODE.fullmatch(text):
-        text = chr(int(code[1], 16))
-    if text.isascii():
-        return text
-    return "(?:" + "".join(f"\\x{byte:02x}" for byte in text.encode()) + ")"
+    return _Part(piece, "", weight, piece.high == 1, None)
 
 
 def _weight(parts: Sequence[_Part]) -> int:
@@ -191,6 +177,104 @@ def _candidates(parts: Sequence[_Part]) -> Iterator[tuple[int, int, _Factor]]:
             run = parts[first : last + 1]
             weight = _weight(run)
             if weight:
-                yield first, last, _Factor("".join(part.text for part in run), weight)
+                yield first, last, _Factor(_sequence([part.piece for part in run], after_gap=False)[0], weight)
             if weight >= ENOUGH:
                 break
+
+
+# A run of white space is one byte in a squeezed text, though several parts of a pattern may have shared it. Of these,
+# the first gap takes the byte; further gaps, and whatever else can match white space, may take nothing. ``after_gap``
+# says whether a gap, or the beginning of a line, may have taken it already; each function returns the same for what
+# follows.
+
+
+def _alternation(tree: Alternation, *, after_gap: bool) -> tuple[str, bool]:
+    branches = [_sequence(branch, after_gap=after_gap) for branch in tree.branches]
+    return "|".join(dict.fromkeys(text for text, _ in branches)), any(after for _, after in branches)
+
+
+def _sequence(branch: Sequence[Piece], *, after_gap: bool) -> tuple[str, bool]:
+    texts: list[str] = []
+    for piece in branch:
+        text, after_gap = _piece(piece, after_gap=after_gap)
+        texts.append(text)
+    return "".join(texts), after_gap
+
+
+def _piece(piece: Piece, *, after_gap: bool) -> tuple[str, bool]:
+    item = piece.item
+    if isinstance(item, Atom):
+        return _assertion(item, piece, after_gap) if item.width == 0 else _characters(item, piece, after_gap)
+    body, after = _alternation(item.body, after_gap=after_gap)
+    repeats = piece.high is None or piece.high > 1
+    if repeats and after and not after_gap:
+        body, after = _alternation(item.body, after_gap=True)
+    return f"(?{item.flags or ''}:{body}){_sign(piece.low, repeats)}", after or (piece.low == 0 and after_gap)
+
+
+def _sign(low: int, repeats: bool) -> str:
+    return ("+" if low else "*") if repeats else ("" if low else "?")
+
+
+def _assertion(atom: Atom, piece: Piece, after_gap: bool) -> tuple[str, bool]:
+    """Ends are left out: the finder knows none inside a pattern. So are non-boundaries, which squeezing may undo."""
+    if piece.low == 0 or atom.text in ("$", r"\z", r"\B"):
+        return "", after_gap
+    return atom.text, after_gap or atom.text != r"\b"
+
+
+def _characters(atom: Atom, piece: Piece, after_gap: bool) -> tuple[str, bool]:
+    if atom.text == WHITE_SPACE:
+        return _GAP if piece.low and not after_gap else f"{_GAP}?", True
+    many = piece.high is None or piece.high > FEW
+    text = _bytes(atom.text, many)
+    if spaces := _spaces(atom.text):
+        text = f"(?:{text})" if " " in spaces else f"(?:{text}| )"
+        return (f"{text}*" if many else f"{text}{{0,{piece.high}}}"), after_gap
+    if piece.low == 1 == piece.high:
+        return text, False
+    count = _sign(piece.low, True) if many else f"{{{piece.low},{piece.high}}}"
+    return f"(?:{text}){count}", after_gap and piece.low == 0
+
+
+@lru_cache(maxsize=4096)
+def _spaces(text: str) -> tuple[str, ...]:
+    """The white space that an atom can match."""
+    options = re2.Options()
+    options.dot_nl = True
+    options.case_sensitive = False
+    pattern = re2.compile(text, options)
+    return tuple(space for space in _SPACES if pattern.fullmatch(space))
+
+
+def _bytes(text: str, many: bool) -> str:
+    """An atom over bytes, wide enough for all of its characters; with ``many``, over each byte of a run of them."""
+    if text == APOSTROPHE:
+        return _QUOTE
+    if text.startswith(("[", r"\p", r"\P")) or text in (".", r"\W", r"\S", r"\D"):
+        return _class_bytes(text, many)
+    if code := _CODE.fullmatch(text):
+        text = chr(int(code[1], 16))
+        if text.isascii():
+            return f"\\x{ord(text):02x}"
+    if text.isascii():
+        return text
+    if text.lower() != text.upper():
+        return f"{_HIGH}{{1,4}}"
+    return "(?:" + "".join(f"\\x{byte:02x}" for byte in text.encode()) + ")"
+
+
+def _class_bytes(text: str, many: bool) -> str:
+    if _NAMED.search(text):
+        return _ANY if many else rf"(?:[\x00-\x7f]|{_HIGH}{{1,4}})"
+    if not text.startswith("["):
+        return text if many else f"(?:{text}|{_HIGH}{{2,4}})"
+    plain = "".join(char for char in _CODE.sub("", text) if char.isascii())
+    if text.startswith("[^"):
+        each = _ANY if plain == "[^]" else plain
+        return each if many else f"(?:{each}|{_HIGH}{{2,4}})"
+    if _BEYOND_ASCII.search(text) is None:
+        return plain
+    if many:
+        return rf"{plain[:-1]}\x80-\xff]"
+    return f"{_HIGH}{{1,4}}" if plain == "[]" else f"(?:{plain}|{_HIGH}{{1,4}})"

@@ -128,7 +128,7 @@ def confirm(raw: bytes, rules: Sequence[CompiledRule]) -> list[_RawHit]:
     if at_end:
         found.extend(_to_the_end(raw, body, at_end))
     for rule in rules:
-        if rule.rule.at in ("anywhere", "sentence_start"):
+        if rule.rule.at in ("anywhere", "sentence_start") and rule.may_match(raw, 0):
             hits = (_bounds(match, rule, len(raw)) for match in rule.matcher.finditer(raw))
             if rule.rule.at == "sentence_start":
                 hits = (hit for hit in hits if _starts_sentence(raw, hit[0]))
@@ -156,7 +156,7 @@ def _from_the_start(raw: bytes, body: int, rules: list[CompiledRule]) -> Iterato
     while at < limit:
         best: _RawHit | None = None
         for rule in rules:
-            match = rule.matcher.match(raw, at)
+            match = rule.matcher.match(raw, at) if rule.may_match(raw, at, only_there=True) else None
             if match is not None:
                 hit = _bounds(match, rule, len(raw))
                 if hit[1] > at and not _excepted(raw, hit) and (best is None or hit[1] > best[1]):
@@ -174,7 +174,12 @@ def _skip_lead(raw: bytes, at: int) -> int:
 def _to_the_end(raw: bytes, body: int, rules: list[CompiledRule]) -> Iterator[_RawHit]:
     """Hits that lie in the final block, walked from the last backwards."""
     low = max(body, len(raw) - END_BYTES)
-    hits = [_bounds(match, rule, len(raw)) for rule in rules for match in rule.matcher.finditer(raw, low)]
+    hits = [
+        _bounds(match, rule, len(raw))
+        for rule in rules
+        if rule.may_match(raw, low)
+        for match in rule.matcher.finditer(raw, low)
+    ]
     hits.sort(key=lambda hit: (hit[1], -hit[0]), reverse=True)
     edge = len(raw)
     for hit in hits:

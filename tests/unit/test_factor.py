@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phrasemill.filters.compiled import CompiledRule
 from phrasemill.filters.examples import cases
 from phrasemill.filters.factor import Need, needed
+from phrasemill.filters.finder import squeezed
 from phrasemill.filters.linear import parse, to_re2
 from phrasemill.filters.packs import load_rules, shipped_packs
 
@@ -29,7 +30,8 @@ def piece(pattern: str) -> re2._Regexp:
 
 
 def holds(need: Need, text: bytes) -> bool:
-    return any(all(piece(each).search(text) for each in alternative) for alternative in need.alternatives)
+    plain = bytes(squeezed(memoryview(text), [0], [len(text)])[0])
+    return any(all(piece(each).search(plain) for each in alternative) for alternative in need.alternatives)
 
 
 def test_every_example_that_matches_holds_what_its_rule_needs() -> None:
@@ -92,3 +94,14 @@ def test_a_pattern_with_letters_needs_something(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["[a-z]+", "a?b*", "abc|.", r"\b\w{3}\b"])
 def test_a_pattern_without_any_needs_nothing(pattern: str) -> None:
     assert needed(parse(pattern, "x")).is_nothing
+
+
+def test_squeezed_turns_have_one_byte_for_each_run_of_white_space() -> None:
+    turns = ["a \n\t b\u00a0 \u00e9", "", " \n", "\n", "c  d "]
+    raw = [turn.encode() for turn in turns]
+    stops = [sum(map(len, raw[: number + 1])) for number in range(len(raw))]
+    starts = [0, *stops[:-1]]
+    data, begin, end = squeezed(memoryview(b"".join(raw)), starts, stops)
+    found = [bytes(data[low:high]).decode() for low, high in zip(begin, end, strict=True)]
+    assert found == ["a\nb \u00e9", "", "\n", "\n", "c d "]
+    assert squeezed(memoryview(b""), [0, 0], [0, 0])[1:] == ([0, 0], [0, 0])
