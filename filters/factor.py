@@ -71,6 +71,11 @@ class _Factor(NamedTuple):
     pattern: str
     weight: int
 
+    @property
+    def merit(self) -> tuple[int, int, int]:
+        """Order of preference: rare, bounded as a word, short."""
+        return min(self.weight, ENOUGH), min(self.pattern.count(r"\b"), 1), -len(self.pattern)
+
 
 class _Part(NamedTuple):
     """What a piece of the pattern brings: itself, the letter it is, its weight, whether it is simple.
@@ -151,7 +156,7 @@ def _word_weight(word: str) -> int:
 
 def _chosen(parts: Sequence[_Part], most: int) -> tuple[_Factor, ...]:
     """The rarest factors of a sequence that do not overlap; none where it asks for nothing."""
-    found = sorted(_candidates(parts), key=lambda each: (-min(each[2].weight, ENOUGH), len(each[2].pattern)))
+    found = sorted(_candidates(parts), key=lambda each: each[2].merit, reverse=True)
     chosen: list[tuple[int, int, _Factor]] = []
     for first, last, factor in found:
         apart = all(last < low or high < first for low, high, _ in chosen)

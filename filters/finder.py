@@ -50,11 +50,22 @@ class Finder:
         if self._others is not None:
             self._others.mark(may, data, starts, stops)
         if self._at_start is not None:
-            ends = np.minimum(np.asarray(stops), np.asarray(starts) + START_BYTES).tolist()
-            self._at_start.mark(may, data, starts, ends)
+            self._at_start.mark(may, data, starts, _beginnings(data, starts, stops))
         turns, rules = np.nonzero(may)
         borders = np.flatnonzero(np.diff(turns, prepend=-1, append=-1)).tolist()
         return [(int(turns[low]), rules[low:high].tolist()) for low, high in pairwise(borders)]
+
+
+def _beginnings(data: memoryview, starts: Sequence[int], stops: Sequence[int]) -> list[int]:
+    """Where the part of each turn ends that start rules look at: all of a turn that may begin with reasoning."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    first, last = np.asarray(starts, dtype=np.int64), np.asarray(stops, dtype=np.int64)
+    second = np.minimum(first + 1, np.maximum(last - 1, first))
+    tagged = np.zeros(len(first), dtype=np.bool_)
+    held = first < last
+    tagged[held] = (text[first[held]] == ord("<")) | (text[second[held]] == ord("<"))
+    ends: list[int] = np.where(tagged, last, np.minimum(last, first + START_BYTES)).tolist()
+    return ends
 
 
 def squeezed(data: memoryview, starts: Sequence[int], stops: Sequence[int]) -> tuple[memoryview, list[int], list[int]]:

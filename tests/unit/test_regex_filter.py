@@ -85,3 +85,11 @@ def test_position() -> None:
     assert "closer" not in categories("I hope this helps! " + "Bread is flour and water, baked for long. " * 10)
     assert "opener" not in categories("<think>Certainly! It is dough.</think>Bread.")
     assert "opener" in categories("<think>It is dough.</think>Certainly! Bread is flour and water.")
+
+
+def test_an_opener_behind_long_reasoning_is_found_and_the_tags_are_excused() -> None:
+    thought = "I should think about the pasta. " * 60
+    text = f"<think>\n{thought}\n</think>\n\nCertainly! Here is the recipe for the pasta."
+    hits = RegexFilter().find_batch(conversations([("A recipe, please.", text)]))
+    assert [(hit.rule_id, hit.exempt) for hit in hits if hit.exempt is None] == [("opener.affirm", None)]
+    assert {hit.exempt for hit in hits if hit.category == "leaked_markup"} == {"reasoning"}
