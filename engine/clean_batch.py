@@ -41,7 +41,7 @@ from phrasemill.filters.turns import turn_table
 from phrasemill.schemas.config import PairsConfig
 from phrasemill.schemas.tables import MENDED_FIELDS, OUTCOMES
 
-_SCANNED = ("messages", "chosen", "rejected")
+_SCANNED = ("messages", "prompt", "chosen", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
 
 
 def _judge(table: pa.Table, name: str, row: pa.Array, job: BatchJob) -> JudgedField:
-    before = single(table, "prompt") if name != "messages" else None
+    before = single(table, "prompt") if name in ("chosen", "rejected") else None
     turns = turn_table(name, single(table, name), before).having_role(job.judge.roles)
     found = job.judge.find(turns) if job.known is None else job.known.hits(turns, row)
     may_mend = job.decides and name in MENDED_FIELDS

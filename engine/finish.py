@@ -17,8 +17,9 @@ from blake3 import blake3
 from phrasemill.engine.manifest import FileRecord, ShardCommit, check_ledger, part_path
 from phrasemill.engine.pairs import PREFERENCE, pair_table
 from phrasemill.engine.part_writer import PartWriter
+from phrasemill.engine.reasoning import KEYS as REASONING_KEYS
 from phrasemill.engine.rewrite import RewrittenRow
-from phrasemill.engine.sft import WAITING
+from phrasemill.engine.sft import STALE_KEYS, WAITING, without_keys
 from phrasemill.engine.shard_job import WAITING_FILE
 from phrasemill.schemas.config import RunConfig
 from phrasemill.schemas.tables import GENERATIONS, QUARANTINE, VERDICTS
@@ -139,9 +140,13 @@ def _sft(written: Sequence[RewrittenRow], waiting: pa.Table) -> pa.Table:
 
 
 def _extras(row: RewrittenRow) -> str | None:
-    """Extra keys of the turns; those of turns that were cut away go with them."""
+    """Extra keys of the turns; those of turns that were cut away go with them, and the reasoning of rewritten ones."""
     extras = row.row["pm_messages_extra"]
-    return None if extras is None else orjson.dumps(orjson.loads(extras)[: len(row.messages or ())]).decode()
+    if extras is None:
+        return None
+    written = {turn.turn for turn in row.mended if turn.kind != "strip"}
+    kept = orjson.loads(extras)[: len(row.messages or ())]
+    return without_keys(kept, written, (*STALE_KEYS, *REASONING_KEYS))
 
 
 def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, Counter[str]]:
@@ -154,6 +159,9 @@ def _input_pairs(written: Sequence[RewrittenRow]) -> tuple[pa.Table, Counter[str
             continue
         shift = int(todo["shift"])
         chosen = row.messages[shift:]
+        if not chosen:
+            withheld["conversation_cut"] += 1
+            continue
         if chosen == todo["rejected"] or todo["protected"]:
             withheld["identical" if chosen == todo["rejected"] else "refusal_protected"] += 1
             continue

@@ -9,13 +9,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import orjson
+from pydantic import ValidationError
 
-from phrasemill.engine.manifest import COMMITS_NAME, TABLES, ShardCommit, read_commits, write_commit
+from phrasemill.engine.manifest import COMMITS_NAME, TABLES, ShardCommit, read_commits, write_atomic, write_commit
 from phrasemill.schemas.errors import ConfigError, LockedError
 
 LOCK: Final = ".lock"
@@ -26,9 +27,7 @@ STAGED: Final = "_staged"
 REQUESTS: Final = "_requests.jsonl"
 """Every finished request of this folder, so that none is sent twice."""
 
-_OURS: Final = frozenset(
-    {LOCK, TEMPORARY, STAGED, REQUESTS, COMMITS_NAME, "_schema.arrow", "manifest.json", "config.yaml"}
-)
+_OURS: Final = frozenset({LOCK, STAGED, REQUESTS, COMMITS_NAME})
 
 
 @contextmanager
@@ -84,8 +83,9 @@ def publish_shard(out: Path, work: Path, commit: ShardCommit) -> None:
 
 def stage_shard(out: Path, work: Path, commit: ShardCommit) -> None:
     """Keep a shard whose rows wait for a model: its draft record is written last, and makes the stage complete."""
-    (work / "stage.json").write_bytes(orjson.dumps(commit.model_dump(mode="json")))
-    sync_folder(work)
+    for folder in sorted({(work / record.path).parent for record in commit.files}):
+        sync_folder(folder)
+    write_atomic(work / "stage.json", orjson.dumps(commit.model_dump(mode="json")))
     target = out / STAGED / commit.key
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,12 @@ def stage_shard(out: Path, work: Path, commit: ShardCommit) -> None:
 def staged_shards(out: Path) -> dict[str, ShardCommit]:
     """Draft records of the staged shards, by key."""
     drafts = (path.parent / "stage.json" for path in (out / STAGED).glob("*/stage.json"))
-    commits = [ShardCommit.model_validate_json(path.read_bytes()) for path in drafts]
-    return {commit.key: commit for commit in sorted(commits, key=lambda commit: commit.key)}
+    commits: dict[str, ShardCommit] = {}
+    for path in sorted(drafts):
+        # A draft that cannot be read is as good as none: the shard is judged again.
+        with suppress(ValidationError):
+            commits[path.parent.name] = ShardCommit.model_validate_json(path.read_bytes())
+    return commits
 
 
 def unpublish(out: Path, commit: ShardCommit) -> None:

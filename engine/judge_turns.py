@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -51,6 +52,7 @@ class JudgedTurn:
     ``left`` are hits that still count in ``text``; ``action`` None means that nothing is done.
     """
 
+    field: str
     at: int
     original: str
     hits: list[Hit]
@@ -58,7 +60,7 @@ class JudgedTurn:
     action: str | None = None
     text: str | None = None
     reason: str = ""
-    left: list[Hit] = field(default_factory=list)
+    left: list[Hit] = dataclasses.field(default_factory=list)
 
 
 def judge_turns(
@@ -75,7 +77,7 @@ def judge_turns(
             plan = plan_turn(original, hits, judge.policy, judge.allow)
         else:
             plan = TurnPlan(tuple("tag" if decides and hit.exempt is None else None for hit in hits), None)
-        turn = JudgedTurn(at, original, hits, plan.actions, plan.action, plan.text, plan.reason)
+        turn = JudgedTurn(turns.field, at, original, hits, plan.actions, plan.action, plan.text, plan.reason)
         judged.append(turn)
         if plan.action == "strip":
             mended.append(turn)

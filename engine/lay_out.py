@@ -33,7 +33,14 @@ from phrasemill.engine.fates import (
 )
 from phrasemill.engine.judge_turns import JudgedTurn
 from phrasemill.engine.pairs import PREFERENCE, MendedTurn
-from phrasemill.engine.sft import conversation_hash, sft_schema, sft_table, waiting_schema
+from phrasemill.engine.sft import (
+    STALE_KEYS,
+    conversation_hash,
+    sft_schema,
+    sft_table,
+    waiting_schema,
+    without_keys,
+)
 from phrasemill.filters.hits import Hit
 
 
@@ -68,15 +75,11 @@ def lay_out(
     is_pair = "chosen" in table.column_names
     own = single(table, "chosen" if is_pair else "messages")
     prompt = single(table, "prompt") if is_pair else None
-    texts = {
-        (position, turn): judged.text
-        for position, fate in fates.items()
-        for turn, judged in fate.turns
-        if judged.text is not None
-    }
-    mended = replace_contents(own, texts)
-    whole = mended if prompt is None else join_lists(prompt, mended)
     before = own if prompt is None else join_lists(prompt, own)
+    mended = replace_contents(own, _texts(fates, "chosen" if is_pair else "messages"))
+    if prompt is not None:
+        prompt = replace_contents(prompt, _texts(fates, "prompt"))
+    whole = mended if prompt is None else join_lists(prompt, mended)
     shift = np.zeros(len(table), dtype=np.int64) if prompt is None else list_lengths(prompt)
     changed = [position for position in fates if outcome[position] in (REPAIRED, REGENERATED)]
     out = sft_table(
@@ -89,6 +92,7 @@ def lay_out(
         rules={position: fates[position].rules for position in changed},
         hashes={position: conversation_hash(before[position].as_py()) for position in changed},
     )
+    out = _without_stale_extras(out, fates, shift)
     waits = outcome == REGENERATED
     todo = {
         position: _todo(fates[position], int(shift[position]), table, position, protected=position in protected)
@@ -107,15 +111,46 @@ def lay_out(
         differs[same] = False
         differs[guarded] = False
         withheld = Counter({"identical": len(same), "refusal_protected": len(guarded)}) + Counter()
-        pairs = _input_pairs(table, mended, out).filter(pa.array(differs))
+        pairs = _input_pairs(table, prompt, mended, out).filter(pa.array(differs))
     return LaidOut(out.filter(ready), waiting, _mended_turns(out, repaired, shift, shard), pairs, withheld)
+
+
+def _texts(fates: dict[int, RowFate], field: str) -> dict[tuple[int, int], str]:
+    """Mended texts of one field, by position and turn."""
+    return {
+        (position, turn): judged.text
+        for position, fate in fates.items()
+        for turn, judged in fate.turns
+        if judged.text is not None and judged.field == field
+    }
+
+
+def _without_stale_extras(out: pa.Table, fates: dict[int, RowFate], shift: Codes) -> pa.Table:
+    """The rows without extra keys that repeat a mended turn as it was."""
+    extras = single(out, "pm_messages_extra")
+    if extras.null_count == len(extras):
+        return out
+    values = extras.to_pylist()
+    for position, fate in fates.items():
+        if values[position] is not None:
+            turns = {
+                _place(turn, judged, int(shift[position])) for turn, judged in fate.turns if judged.text is not None
+            }
+            values[position] = without_keys(orjson.loads(values[position]), turns, STALE_KEYS)
+    place = out.schema.get_field_index("pm_messages_extra")
+    return out.set_column(place, out.schema.field(place), pa.array(values, pa.large_string()))
+
+
+def _place(turn: int, judged: JudgedTurn, shift: int) -> int:
+    """Where a turn stands in the whole conversation: what is chosen follows ``shift`` turns of the prompt."""
+    return turn if judged.field == "prompt" else shift + turn
 
 
 def _todo(fate: RowFate, shift: int, table: pa.Table, position: int, *, protected: bool) -> str:
     """JSON of a waiting row: its turns to write or already mended, and the rejected side that came with it."""
     turns = [
         {
-            "turn": shift + turn,
+            "turn": _place(turn, judged, shift),
             "action": judged.action,
             "original": judged.original,
             "mended": judged.text,
@@ -140,7 +175,7 @@ def _mended_turns(out: pa.Table, fates: dict[int, RowFate], shift: Codes, shard:
     for position, fate in fates.items():
         conversation = messages[position].as_py()
         for turn, judged in fate.turns:
-            at = int(shift[position]) + turn
+            at = _place(turn, judged, int(shift[position]))
             turns.append(
                 MendedTurn(
                     shard=shard,
@@ -159,8 +194,8 @@ def _mended_turns(out: pa.Table, fates: dict[int, RowFate], shift: Codes, shard:
     return turns
 
 
-def _input_pairs(table: pa.Table, chosen: pa.LargeListArray, out: pa.Table) -> pa.Table:
-    """The pairs of a preference input, with the mended chosen side."""
+def _input_pairs(table: pa.Table, prompt: pa.LargeListArray, chosen: pa.LargeListArray, out: pa.Table) -> pa.Table:
+    """The pairs of a preference input, with the mended prompt and chosen side."""
     count = len(table)
     row = out["pm_row"].cast(pa.large_string())
     kind, dash = (pa.scalar(text, pa.large_string()) for text in ("input", "-"))
@@ -168,7 +203,7 @@ def _input_pairs(table: pa.Table, chosen: pa.LargeListArray, out: pa.Table) -> p
     rejected = single(table, "rejected")
     columns = {
         "id": ids,
-        "prompt": table["prompt"],
+        "prompt": prompt,
         "chosen": chosen,
         "rejected": rejected,
         "pm_row_id": out["id"],

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
 
 import orjson
+from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from phrasemill import __version__
@@ -189,6 +190,13 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def is_whole(path: Path, record: FileRecord) -> bool:
+    """Whether a published file is there, byte for byte as it was recorded."""
+    if not path.is_file() or path.stat().st_size != record.bytes:
+        return False
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() == record.blake3
 
 
 def check_ledger(commit: ShardCommit) -> None:

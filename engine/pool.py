@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
@@ -38,7 +39,9 @@ def run_jobs(
     # a process in which Arrow or polars run threads can hang, and need no guard in the caller's main module.
     from loky import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(max_workers=min(workers, len(jobs))) as pool:
+    # An interrupt from the terminal goes to the whole group; the workers finish what they do, the caller decides.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(min(workers, len(jobs)), initializer=signal.signal, initargs=ignore) as pool:
         queue = iter(jobs)
         running: set[Future[Result]] = {pool.submit(work, job) for job in islice(queue, workers)}
         while running:

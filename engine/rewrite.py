@@ -82,18 +82,19 @@ async def _rewrite_turn(
     attempts: list[Attempt],
 ) -> tuple[str | None, str, bool]:
     """The new text or None, the reason, and whether the conversation must be cut after it."""
-    at = int(turn["turn"])
+    at, shift = int(turn["turn"]), int(todo["shift"])
+    in_prompt = at < shift
     task = TurnTask(
         shard=row["pm_shard"],
         row=row["pm_row"],
         row_id=row["id"],
-        field="messages" if todo["rejected"] is None else "chosen",
+        field="messages" if todo["rejected"] is None else "prompt" if in_prompt else "chosen",
         turn=at,
         messages=_in_view(messages, todo, at),
         original=turn["original"],
         hits=tuple(Hit(*hit) for hit in (*turn["hits"], *turn["refusals"])),
     )
-    shift = int(todo["shift"])
+    shift = 0 if in_prompt else shift
     result = await _ask(task, studio, shift, 0, attempts)
     has_later_turns = at + 1 < len(messages)
     if result[0] is None and result[1] == LOST_REFERENCE and has_later_turns and studio.config.policy.cut_conversation:

@@ -26,7 +26,15 @@ from phrasemill.engine.folder import (
 from phrasemill.engine.frozen_schema import with_frozen_schema, write_schema
 from phrasemill.engine.gates import check_gates
 from phrasemill.engine.judge_turns import Judge
-from phrasemill.engine.manifest import Manifest, ShardCommit, read_manifest, write_atomic, write_manifest
+from phrasemill.engine.manifest import (
+    Manifest,
+    ShardCommit,
+    is_whole,
+    read_manifest,
+    write_atomic,
+    write_commit,
+    write_manifest,
+)
 from phrasemill.engine.model_stage import ModelReport, run_model_stage
 from phrasemill.engine.pool import INLINE_BYTES, run_jobs, worker_count
 from phrasemill.engine.progress import progress
@@ -212,8 +220,12 @@ def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
 def _base_with_spans(run: _Run, shard: Shard, prints: dict[str, str]) -> Path | None:
     """The base folder, where it holds this shard's spans as a scan would find them now."""
     known = run.base_commits.get(shard.key)
-    same = known is not None and known.fingerprints.get("scan") == prints["scan"]
-    return run.options.base.resolve() if same and run.options.base is not None else None
+    base = run.options.base
+    if base is None or known is None or known.fingerprints.get("scan") != prints["scan"]:
+        return None
+    spans = next((record for record in known.files if record.table == "spans"), None)
+    whole = spans is None or is_whole(base / spans.path, spans)
+    return base.resolve() if whole else None
 
 
 def _write_rows(
@@ -251,11 +263,15 @@ def _known_requests(base: Path | None) -> list[Path]:
 
 def _retire(run: _Run, commits: dict[str, ShardCommit], prints: Mapping[str, dict[str, str]]) -> tuple[str, ...]:
     """Take back shards whose source changed or whose results would differ; keep, and name, those that are gone."""
-    paths = {shard.path for shard in run.plan.shards}
+    paths = {file.path for file in run.plan.files}
+    places = {shard.key: shard.path for shard in run.plan.shards}
     absent: list[str] = []
     for key, commit in list(commits.items()):
         if key in prints:
             changed = commit.fingerprints != prints[key]
+            if not changed and commit.source != places[key]:
+                commits[key] = commit.model_copy(update={"source": places[key]})
+                write_commit(run.out, commits[key])
         else:
             changed = commit.source in paths or run.options.prune
             if not changed:

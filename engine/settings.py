@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -14,6 +15,15 @@ from phrasemill.schemas.config import FilterConfig, RunConfig
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import ConfigError
 from phrasemill.schemas.policy import Policy
+
+_FREE: Final = (
+    "policy.gate",
+    "backend.concurrency",
+    "backend.threads",
+    "backend.timeout_seconds",
+    "backend.api_key_env",
+)
+"""Keys on which no result depends: they may change between two runs in one folder."""
 
 
 def load_config(path: Path) -> RunConfig:
@@ -63,7 +73,7 @@ def _resolved_pack(name: str, base: Path) -> str:
 
 
 def _under(base: Path, path: str) -> Path:
-    return Path(path) if Path(path).is_absolute() else base / path
+    return Path(os.path.normpath(path if Path(path).is_absolute() else base / path))
 
 
 def dump_config(config: RunConfig) -> str:
@@ -77,7 +87,7 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
     return [
         f"{key}: {before.get(key, 'nothing')} -> {after.get(key, 'nothing')}"
         for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
+        if before.get(key) != after.get(key) and not key.startswith(_FREE)
     ]
 
 

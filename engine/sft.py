@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
 
 import blake3
 import orjson
@@ -22,6 +22,9 @@ _OURS: Final = (
     pa.field("pm_shard", pa.large_string()),
     pa.field("pm_row", pa.int64()),
 )
+
+STALE_KEYS: Final = ("content",)
+"""Extra keys of a message that repeat its text as it came; a turn that was mended loses them."""
 
 WAITING: Final = "pm_waiting"
 """Column of staged rows that wait for a model: JSON of the turns to write and of what pairs need."""
@@ -80,6 +83,15 @@ def _extras(table: pa.Table, messages: pa.LargeListArray) -> pa.ChunkedArray | p
             if any(turn is not None for turn in turns):
                 joined[place] = orjson.dumps(turns).decode()
     return sparse_strings(len(messages), joined)
+
+
+def without_keys(entries: Sequence[dict[str, Any] | None], turns: Container[int], keys: Container[str]) -> str | None:
+    """JSON of the extra keys of a row's turns, those of ``turns`` without ``keys``; None where nothing is left."""
+    kept = [
+        ({name: value for name, value in entry.items() if name not in keys} or None) if entry and at in turns else entry
+        for at, entry in enumerate(entries)
+    ]
+    return orjson.dumps(kept).decode() if any(kept) else None
 
 
 def conversation_hash(messages: Sequence[Mapping[str, str]]) -> str:

@@ -18,7 +18,7 @@ from phrasemill.engine.ingest_lines import count_rows, line_start
 from phrasemill.engine.ingest_sample import json_schema, parquet_schema, read_footer
 from phrasemill.engine.ingest_schema import FileSchema, is_json_text, passthrough, simple, union, usual_types
 from phrasemill.engine.shapes import Shape, detect
-from phrasemill.engine.source import Compression, Kind, SourceFile, identify, resolve, stamp
+from phrasemill.engine.source import Compression, Kind, SourceFile, identify, open_plain, resolve, stamp
 from phrasemill.schemas.config import InputConfig
 from phrasemill.schemas.errors import InputError
 
@@ -121,6 +121,13 @@ def plan_input(
     """
     earlier = {file.path: file for file in known}
     opened = [_open(path, earlier.get(path)) for path in resolve(input.path)]
+    for item in opened:
+        if item.footer is None and not item.schema.types and _holds_text(item.file):
+            raise InputError(
+                f"{item.file.path}: got no row of JSON at its beginning, expected a JSON object a line or an array of "
+                "them; mend the file or take it out of the input"
+            )
+    read = tuple(item.file for item in opened)
     opened = [item for item in opened if item.schema.types]
     if not opened:
         raise InputError(f"input.path {', '.join(input.path)}: the files have no rows")
@@ -134,7 +141,7 @@ def plan_input(
         shards = tuple(shard if shard.rows is not None else replace(shard, rows=count_rows(shard)) for shard in shards)
     counts = [shard.rows for shard in shards]
     return InputPlan(
-        files=tuple(item.file for item in opened),
+        files=read,
         shards=shards,
         shape=shape,
         schema=passthrough(types),
@@ -152,6 +159,12 @@ def _open(path: str, earlier: SourceFile | None) -> _Opened:
         return _Opened(file, json_schema(file), None)
     footer = read_footer(path)
     return _Opened(file, parquet_schema(path, footer), footer)
+
+
+def _holds_text(file: SourceFile) -> bool:
+    """Whether a JSON file holds more at its beginning than white space and the brackets of an empty array."""
+    with open_plain(file.path, file.compression) as stream:
+        return bool(stream.read(4096).strip(b"\xef\xbb\xbf \t\r\n[]"))
 
 
 def _require(shape: Shape, schemas: Sequence[FileSchema]) -> None:

@@ -18,9 +18,10 @@ ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 """Roles that a message may have; others send the row to quarantine."""
 
 FIELDS: Final = ("messages", "prompt", "chosen", "rejected")
-"""Where a turn can stand. ``messages`` and ``chosen`` are mended; ``rejected`` is tagged; ``prompt`` is only read."""
+"""Where a turn can stand. Assistant turns of ``messages``, ``prompt`` and ``chosen`` are mended: they are published as
+SFT data. ``rejected`` is only tagged."""
 
-MENDED_FIELDS: Final = ("messages", "chosen")
+MENDED_FIELDS: Final = ("messages", "prompt", "chosen")
 
 OUTCOMES: Final = ("kept", "repaired", "regenerated", "dropped", "quarantined")
 

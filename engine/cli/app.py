@@ -65,6 +65,9 @@ def main() -> int:
     except PhrasemillError as error:
         complain(f"error: {error}")
         return error.exit_code
+    except OSError as error:
+        complain(f"error: {error.filename or 'the file system'}: {error.strerror or error}")
+        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception:  # the last resort: whatever it is, it is not the user's fault

@@ -97,12 +97,12 @@ def test_pairs_with_whole_conversations_on_both_sides(project: Any) -> None:
 def test_extra_keys_of_both_sides_are_joined(project: Any) -> None:
     row = pair("a", "Where is flour?", LEAK)
     row["prompt"][1]["name"] = "ann"
-    row["chosen"][0]["reasoning"] = "flour"
+    row["chosen"][0] |= {"reasoning": "They want the leak.", "note": "flour"}  # the reasoning was for the old answer
     project.write("a.jsonl", [row, pair("b", "Where is salt?", "On the table.")])
     project.server.says(GOOD)
     project.run()
     extras = dict(project.table("sft").select("id", "pm_messages_extra").iter_rows())
-    assert orjson.loads(extras["a"]) == [None, {"name": "ann"}, {"reasoning": "flour"}]
+    assert orjson.loads(extras["a"]) == [None, {"name": "ann"}, {"note": "flour"}]
     assert extras["b"] is None
 
 
@@ -143,4 +143,23 @@ def test_a_pair_that_would_undo_a_refusal_is_withheld(project: Any) -> None:
     report = project.run(pairs={"quality": "none", "kinds": []})
     assert project.table("preference")["pm_row_id"].to_list() == ["both"]
     assert report.manifest.shards[0].pairs_withheld["refusal_protected"] == 2
+    assert verify(project.out).problems == ()
+
+
+def test_assistant_turns_of_the_prompt_are_mended_for_both_tables(project: Any) -> None:
+    row = pair("deep", "And flour?", "In the jar by the window, with the sugar.", "No idea at all about any flour.")
+    row["prompt"] = [
+        {"role": "user", "content": "Where is salt?"},
+        {"role": "assistant", "content": "Certainly! It stands on the table by the door."},
+        row["prompt"][1],
+    ]
+    project.write("a.jsonl", [row])
+    project.run(pairs={"quality": "none"})
+    assert project.outcomes() == {"deep": "repaired"}
+    said = project.table("sft")["messages"].to_list()[0][1]["content"]
+    assert said == "It stands on the table by the door."
+    pairs = {pair["pm_kind"]: pair for pair in project.table("preference").to_dicts()}
+    assert pairs["input"]["prompt"][1]["content"] == said
+    assert pairs["strip"]["chosen"][0]["content"] == said
+    assert pairs["strip"]["pm_turn"] == 1
     assert verify(project.out).problems == ()
