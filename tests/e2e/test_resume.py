@@ -343,3 +343,49 @@ def test_verify_finds_what_was_harmed(project: Any, chat: Any, harm: str) -> Non
     problems = verify(project.out).problems
     assert len(problems) == 1
     assert wanted[harm] in problems[0].message
+
+
+def test_a_file_that_moved_and_then_changed_leaves_nothing_behind(project: Any, chat: Any) -> None:
+    path = project.write("a.parquet", rows(chat, "a"))
+    project.run()
+    path.rename(project.input / "z.parquet")
+    project.run()
+    project.write("z.parquet", [chat("new", "Where?", "Here it is.")])
+    project.run()
+    assert set(project.said()) == {"new"}
+    assert verify(project.out).ok
+
+
+def test_a_base_that_lost_its_evidence_is_scanned_anew(project: Any, chat: Any) -> None:
+    project.write("a.parquet", rows(chat, "a"))
+    project.run()
+    for part in (project.out / "evidence" / "spans").glob("*.parquet"):
+        part.unlink()
+    again = project.out.with_name("again")
+    report = project.run(out=again, base=project.out)
+    assert report.spans_reused == 0
+    assert project.outcomes(again) == project.outcomes()
+
+
+def test_a_gate_may_change_between_two_runs_in_a_folder(project: Any, chat: Any) -> None:
+    project.write("a.parquet", rows(chat, "a"))
+    project.run()
+    report = project.run(policy={"gate": {"max_dropped": 0.9}})
+    assert (report.done, report.skipped) == (0, 1)
+
+
+def test_a_torn_draft_of_a_staged_shard_is_judged_again(project: Any, chat: Any) -> None:
+    project.write("a.parquet", rows(chat, "a"))
+    torn = project.out / "_staged" / "0123456789abcdef"
+    torn.mkdir(parents=True)
+    (torn / "stage.json").write_bytes(b"")
+    project.run()
+    assert len(project.said()) == 6
+    assert verify(project.out).ok
+
+
+def test_a_file_that_holds_no_row_of_json_is_named(project: Any, chat: Any) -> None:
+    project.write("a.jsonl", rows(chat, "a"))
+    (project.input / "b.jsonl").write_text("version https://example.org/spec\noid 12\n")
+    with pytest.raises(InputError, match=r"b\.jsonl: got no row of JSON"):
+        project.run()
