@@ -61,7 +61,7 @@ def _missing_examples(rule: Rule, where: str) -> list[Finding]:
 
 
 def _shadowed(outcomes: Sequence[Outcome]) -> list[Finding]:
-    """Rules whose every hit example is also hit, as widely, by one other rule of the same category and position."""
+    """Rules whose every hit example is also hit, as widely and with a cut if it has one, by one other rule."""
     covers: dict[str, set[str]] = {}
     rules: dict[str, CompiledRule] = {}
     for outcome in outcomes:
@@ -76,6 +76,7 @@ def _shadowed(outcomes: Sequence[Outcome]) -> list[Finding]:
             and hit.category == rule.rule.category
             and hit.start <= own.start
             and own.stop <= hit.stop
+            and (own.cut is None or hit.cut is not None)
         }
         known = covers.get(rule.rule.id)
         covers[rule.rule.id] = others if known is None else known & others

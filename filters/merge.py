@@ -12,7 +12,7 @@ def merge_hits(hits: Iterable[Hit], text: str) -> list[Hit]:
 
     A hit that counts and one that is exempt never merge. The merged span has the rule of its longest part and the
     highest score; its cut spans all cuts, and is None where any part has none. Of two rules for the very same span the
-    smaller cut is taken.
+    smaller cut is taken, and one that has a cut goes before one that has none.
     """
     merged: list[Hit] = []
     for hit in sorted(hits, key=lambda h: (h.category, h.exempt or "", h.start, -h.stop)):
@@ -43,8 +43,9 @@ def _join(first: Hit, second: Hit) -> Hit:
 
 
 def _join_cuts(first: Hit, second: Hit) -> tuple[int, int] | None:
-    if (first.start, first.stop) == (second.start, second.stop) and first.cut and second.cut:
-        return min(first.cut, second.cut, key=lambda cut: cut[1] - cut[0])
+    if (first.start, first.stop) == (second.start, second.stop):
+        cuts = [cut for cut in (first.cut, second.cut) if cut is not None]
+        return min(cuts, key=lambda cut: cut[1] - cut[0], default=None)
     inside = first.start <= second.start and second.stop <= first.stop
     if first.cut is not None and inside:
         return first.cut if second.cut is None else (min(first.cut[0], second.cut[0]), max(first.cut[1], second.cut[1]))
