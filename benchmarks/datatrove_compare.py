@@ -18,8 +18,8 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 from clean_vs_copy import generate, machine, measure, parquet_files, text_bytes
 
+from phrasemill.filters.confirm import END_BYTES
 from phrasemill.filters.packs import load_rules
-from phrasemill.filters.regex import END_BYTES
 
 ROWS: Final = 5_000
 _CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")

@@ -12,8 +12,7 @@ from typing import Final
 
 from phrasemill.engine.repair import Cut, mend
 from phrasemill.filters.hits import Hit
-from phrasemill.filters.masks import HARD, find_masks
-from phrasemill.filters.regex import mask_points
+from phrasemill.filters.masks import HARD, mask_points
 from phrasemill.schemas.policy import Action, Policy
 
 SEVERITY: Final = {"tag": 0, "strip": 1, "regenerate": 2, "drop": 3}
@@ -107,7 +106,7 @@ def _strip(
 
 def _mend(text: str, hits: Sequence[Hit], policy: Policy) -> tuple[str | None, str]:
     cuts = [Cut(hit.cut[0], hit.cut[1], hit.category) for hit in hits if hit.cut is not None]
-    masks = [(start, stop) for start, stop, kind in mask_points(text, find_masks(text.encode())) if kind in HARD]
+    masks = [(start, stop) for start, stop, kind in mask_points(text) if kind in HARD]
     # A sentence that is cut whole may hold inline code; only code that would be torn protects itself.
     masks = [mask for mask in masks if not any(cut.start <= mask[0] and mask[1] <= cut.stop for cut in cuts)]
     result = mend(text, cuts, masks=masks, policy=policy)

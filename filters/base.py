@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from phrasemill.filters.exemptions import Exemptions
 from phrasemill.filters.hits import Hit, Span
 from phrasemill.filters.turns import TurnTable
 from phrasemill.schemas.config import FilterConfig
@@ -61,13 +62,35 @@ class Filter(BaseModel):
         raise NotImplementedError(f"filter {self.name!r} defines neither find nor find_batch")
 
     def find_batch(self, turns: TurnTable) -> list[Hit]:
-        """Hits of all turns of the roles that this filter reads; the default calls ``find`` per turn."""
+        """Hits of all turns of the roles that this filter reads, with what excuses them.
+
+        The default calls ``find`` per turn.
+        """
         speaks = [role in self.reads() for role in turns.role.to_pylist()]
+        hits: list[Hit] = []
+        for index, wanted in enumerate(speaks):
+            if wanted:
+                text = str(turns.text[index])
+                hits.extend(self._excused(index, text, turns.previous_user(index), list(self.find(text))))
+        return hits
+
+    def _excused(self, index: int, text: str, prompt: str, spans: list[Span]) -> list[Hit]:
+        if not spans:
+            return []
+        exemptions = Exemptions(prompt, text)
         return [
-            Hit(index, span.start, span.stop, span.rule_id, span.category, self.name, span.score, span.cut, None)
-            for index, wanted in enumerate(speaks)
-            if wanted
-            for span in self.find(str(turns.text[index]))
+            Hit(
+                at=index,
+                start=span.start,
+                stop=span.stop,
+                rule_id=span.rule_id,
+                category=span.category,
+                filter=self.name,
+                score=span.score,
+                cut=span.cut,
+                exempt=exemptions.reason(span.category, span.rule_id, span.start, span.stop),
+            )
+            for span in spans
         ]
 
     def fingerprint(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final
 
 import hyperscan
 import numpy as np
@@ -132,7 +132,7 @@ class _Set:
 
         for start, stop in zip(starts, stops, strict=True):
             if start < stop:
-                scan(cast(bytes, data[start:stop]), match_event_handler=on_match)
+                scan(bytes(data[start:stop]), match_event_handler=on_match)
             first += width
         return np.array(found, dtype=np.int64)
 

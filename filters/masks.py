@@ -1,6 +1,6 @@
 """Parts of a turn that are not the assistant's own voice: code, quotes, URLs, JSON answers, reasoning.
 
-Offsets are bytes of the UTF-8 text. Every pattern is linear in the text.
+Offsets are bytes of the UTF-8 text, unless a docstring says code points. Every pattern is linear in the text.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import orjson
 import re2
 
+from phrasemill.filters.offsets import CodePoints
+
 
 class Mask(NamedTuple):
-    """A masked part: bytes, half-open, and the exemption that it gives."""
+    """A masked part, half-open, and the exemption that it gives."""
 
     start: int
     stop: int
@@ -66,6 +68,17 @@ def find_masks(text: bytes) -> list[Mask]:
     if b">" in text:
         masks.extend(_found(_BLOCKQUOTE, text, "quote"))
     return masks
+
+
+def mask_points(text: str) -> list[Mask]:
+    """The masks of a text, in code points."""
+    raw = text.encode()
+    masks = find_masks(raw)
+    if len(raw) == len(text):
+        return masks
+    point = CodePoints(raw, text)
+    point.learn(border for mask in masks for border in (mask.start, mask.stop))
+    return [Mask(point(mask.start), point(mask.stop), mask.kind) for mask in masks]
 
 
 def _found(pattern: re2._Regexp, text: bytes, kind: str) -> Iterator[Mask]:

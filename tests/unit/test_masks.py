@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasemill.filters.masks import exemption, find_masks, is_json, reasoning_stop
-from phrasemill.filters.regex import mask_points
+from phrasemill.filters.masks import exemption, find_masks, is_json, mask_points, reasoning_stop
 
 
 def masked(text: str) -> list[tuple[str, str]]:
-    return [(text[start:stop], kind) for start, stop, kind in sorted(mask_points(text, find_masks(text.encode())))]
+    return [(text[start:stop], kind) for start, stop, kind in sorted(mask_points(text))]
 
 
 @pytest.mark.parametrize(
