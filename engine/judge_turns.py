@@ -14,7 +14,7 @@ import pyarrow as pa
 from phrasemill.engine.decide import TurnPlan, plan_turn
 from phrasemill.filters.base import Filter
 from phrasemill.filters.hits import Hit
-from phrasemill.filters.merge import merge_hits
+from phrasemill.filters.merge import combine
 from phrasemill.filters.turns import TurnTable
 from phrasemill.schemas.policy import Policy
 
@@ -37,12 +37,16 @@ class Judge:
 
     def find(self, turns: TurnTable) -> dict[int, list[Hit]]:
         """Hits by turn index, merged over all filters, in order."""
-        hits = [hit for each in self.filters for hit in each.find_batch(turns)]
-        hits.sort(key=lambda hit: hit.at)
-        grouped = {at: list(group) for at, group in groupby(hits, key=lambda hit: hit.at)}
-        if len(self.filters) > 1:
-            return {at: merge_hits(group, str(turns.text[at])) for at, group in grouped.items()}
-        return grouped
+        found = [_by_turn(each.find_batch(turns)) for each in self.filters]
+        if len(found) == 1:
+            return found[0]
+        every = sorted({at for hits in found for at in hits})
+        return {at: combine([hits.get(at, []) for hits in found], str(turns.text[at])) for at in every}
+
+
+def _by_turn(hits: list[Hit]) -> dict[int, list[Hit]]:
+    hits = sorted(hits, key=lambda hit: hit.at)
+    return {at: list(group) for at, group in groupby(hits, key=lambda hit: hit.at)}
 
 
 @dataclass(slots=True)
@@ -123,4 +127,6 @@ def with_texts(turns: TurnTable, at: Sequence[int], texts: Sequence[str]) -> Tur
         pa.array(texts, pa.large_string()),
         turns.previous[index],
         turns.prompts,
+        turns.shard,
+        None if turns.row is None else turns.row[index],
     )

@@ -41,6 +41,7 @@ from phrasemill.engine.progress import progress
 from phrasemill.engine.settings import differences, dump_config, load_config
 from phrasemill.engine.shard_job import ShardJob, ShardResult, load_filters, run_shard
 from phrasemill.engine.shards import InputPlan, Shard, plan_input
+from phrasemill.engine.statistics import with_statistics
 from phrasemill.engine.stopping import Stop, stop_on_signals
 from phrasemill.generators.traits import load_traits, trait_hash
 from phrasemill.schemas.config import RunConfig
@@ -91,9 +92,10 @@ class GateFailed(GateError):
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What stays the same while a run goes on."""
+    """What stays the same while a run goes on. ``judged`` is ``config`` with the statistics that its filters need."""
 
     config: RunConfig
+    judged: RunConfig
     options: RunOptions
     out: Path
     plan: InputPlan
@@ -124,18 +126,24 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
     traits = load_traits(config.traits)
     if options.mode == "run" and not traits:
         raise ConfigError("traits.use: is empty; what is regenerated needs a voice, for example plain")
-    filters = load_filters(config)
+    load_filters(config)  # what is wrong with a filter is told before anything is written
     plan = plan_input(config.input, limit=options.limit, head=options.head, seed=config.seed)
     plan = with_frozen_schema(plan, out)
     _refuse_output_in_input(plan, out)
-    allow = frozenset(name for trait in traits for name in trait.phrases.allow)
-    hashes = [trait_hash(trait) for trait in traits]
-    stages = stage_fingerprints(config, filters, allow, hashes, options.mode, decides=options.decides)
     known = () if options.base is None else read_manifest(options.base).shards
-    base_commits = {commit.key: commit for commit in known}
-    run = _Run(config, options, out, plan, stages, Judge(filters, config.policy, allow), traits, base_commits)
     with locked(out), stop_on_signals() as stop:
-        _refuse_other_config(run)
+        _refuse_other_config(out, config)
+        judged = with_statistics(
+            config,
+            plan,
+            out,
+            workers=_workers(options, _input_bytes(plan, plan.shards)),
+            stopping=lambda: bool(stop),
+            show_progress=options.show_progress,
+        )
+        stop.check()
+        run = _prepared(config, judged, out, options, plan, traits, known)
+        _refuse_other_content(run)
         write_atomic(out / "config.yaml", dump_config(config).encode())
         write_schema(plan, out)
         report = _run_locked(run, stop)
@@ -145,6 +153,24 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
     except GateError as error:
         raise GateFailed(error.message, report) from error
     return report
+
+
+def _prepared(
+    config: RunConfig,
+    judged: RunConfig,
+    out: Path,
+    options: RunOptions,
+    plan: InputPlan,
+    traits: tuple[Trait, ...],
+    known: Sequence[ShardCommit],
+) -> _Run:
+    filters = load_filters(judged)
+    allow = frozenset(name for trait in traits for name in trait.phrases.allow)
+    hashes = [trait_hash(trait) for trait in traits]
+    stages = stage_fingerprints(judged, filters, allow, hashes, options.mode, decides=options.decides)
+    base_commits = {commit.key: commit for commit in known}
+    judge = Judge(filters, config.policy, allow)
+    return _Run(config, judged, options, out, plan, stages, judge, traits, base_commits)
 
 
 def _run_locked(run: _Run, stop: Stop) -> RunReport:
@@ -181,7 +207,7 @@ def _judge_shards(
 ) -> None:
     """Every shard that is not done: published at once, or staged where rows wait for a model."""
     jobs = [_job(run, shard, prints[shard.key]) for shard in todo]
-    workers = run.options.workers or (worker_count() if report.input_bytes > INLINE_BYTES else 1)
+    workers = _workers(run.options, report.input_bytes)
     total = None if any(shard.rows is None for shard in todo) else sum(shard.rows or 0 for shard in todo)
     label = "scanning" if run.options.mode == "scan" else "cleaning"
     with progress(label, total, "rows", enabled=run.options.show_progress) as advance:
@@ -191,6 +217,10 @@ def _judge_shards(
             report.spans_reused += result.reused_spans
             advance(result.commit.rows_in)
     stop.check()
+
+
+def _workers(options: RunOptions, size: int) -> int:
+    return options.workers or (worker_count() if size > INLINE_BYTES else 1)
 
 
 def _place(run: _Run, result: ShardResult, commits: dict[str, ShardCommit], staged: dict[str, ShardCommit]) -> None:
@@ -207,7 +237,7 @@ def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
     return ShardJob(
         shard=shard,
         plan=run.plan.only(shard),
-        config=run.config,
+        config=run.judged,
         mode=run.options.mode,
         decides=run.options.decides,
         allow=run.judge.allow,
@@ -295,20 +325,27 @@ def _current_staged(
     return current
 
 
-def _refuse_other_config(run: _Run) -> None:
+def _refuse_other_config(out: Path, config: RunConfig) -> None:
     """A folder belongs to one configuration; another one wants another folder."""
-    path = run.out / "config.yaml"
-    if not path.exists() or not (run.out / "_commits").exists():
-        return
-    changed = differences(load_config(path), run.config)
-    if not changed:
-        changed = _changed_content(run)
-    if changed:
-        listed = "\n  ".join(changed)
-        raise ConfigError(
-            f"{run.out}: was written with another configuration:\n  {listed}\n"
-            f"write to a new folder and take over what is unchanged: run CONFIG -o NEW --base {run.out}"
-        )
+    if _is_begun(out) and (changed := differences(load_config(out / "config.yaml"), config)):
+        raise _other_config(out, changed)
+
+
+def _refuse_other_content(run: _Run) -> None:
+    if _is_begun(run.out) and (changed := _changed_content(run)):
+        raise _other_config(run.out, changed)
+
+
+def _is_begun(out: Path) -> bool:
+    return (out / "config.yaml").exists() and (out / "_commits").exists()
+
+
+def _other_config(out: Path, changed: Sequence[str]) -> ConfigError:
+    listed = "\n  ".join(changed)
+    return ConfigError(
+        f"{out}: was written with another configuration:\n  {listed}\n"
+        f"write to a new folder and take over what is unchanged: run CONFIG -o NEW --base {out}"
+    )
 
 
 def _changed_content(run: _Run) -> list[str]:

@@ -11,7 +11,7 @@ import yaml
 
 from phrasemill.engine.source import is_remote
 from phrasemill.filters.packs import PACKS
-from phrasemill.schemas.config import FilterConfig, RunConfig
+from phrasemill.schemas.config import BackendConfig, FilterConfig, RunConfig
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import ConfigError
 from phrasemill.schemas.policy import Policy
@@ -53,7 +53,7 @@ def resolved(config: RunConfig, base: Path) -> RunConfig:
         update={
             "input": config.input.model_copy(update={"path": paths}),
             "packs": packs,
-            "filters": tuple(with_packs(each, packs) for each in config.filters),
+            "filters": tuple(with_backend(with_packs(each, packs), config.backend) for each in config.filters),
             "traits": config.traits.model_copy(update={"dir": traits_dir}),
         }
     )
@@ -64,6 +64,14 @@ def with_packs(config: FilterConfig, packs: Sequence[str]) -> FilterConfig:
     if config.use != "regex" or "packs" in config.options:
         return config
     return FilterConfig.model_validate({"use": config.use, **config.options, "packs": tuple(packs)})
+
+
+def with_backend(config: FilterConfig, backend: BackendConfig) -> FilterConfig:
+    """A judge asks the backend of the configuration unless it names its own."""
+    if config.use != "judge" or "backend" in config.options:
+        return config
+    asked = backend.model_dump(mode="json", exclude_unset=True)
+    return FilterConfig.model_validate({"use": config.use, **config.options, "backend": asked})
 
 
 def _resolved_pack(name: str, base: Path) -> str:

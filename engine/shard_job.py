@@ -23,7 +23,6 @@ from phrasemill.engine.read import read_shard
 from phrasemill.engine.sft import sft_schema, waiting_schema
 from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.engine.tally import Tally
-from phrasemill.filters import regex as _regex  # noqa: F401 - registers the built-in filter
 from phrasemill.filters.base import Filter, load_filter
 from phrasemill.filters.packs import packs_fingerprint
 from phrasemill.schemas.config import FilterConfig, RunConfig

@@ -17,10 +17,10 @@ from typing import Final
 
 import blake3
 
-_CODE: Final = ("cache.py", "compiled.py", "factor.py", "finder.py", "linear.py", "packs.py")
+_CODE: Final = ("cache.py", "compiled.py", "factor.py", "linear.py", "literals.py", "packs.py")
 """Modules whose change makes old entries useless."""
 
-_ENGINES: Final = ("hyperscan", "google-re2")
+_ENGINES: Final = ("google-re2", "hyperscan")
 
 
 def cached(kind: str, parts: Iterable[bytes], build: Callable[[], bytes]) -> bytes:
@@ -29,7 +29,7 @@ def cached(kind: str, parts: Iterable[bytes], build: Callable[[], bytes]) -> byt
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-    path = _folder() / f"{kind}-{digest.hexdigest()[:40]}"
+    path = cache_folder() / f"{kind}-{digest.hexdigest()[:40]}"
     with suppress(OSError):
         content = path.read_bytes()
         body, check = content[:-32], content[-32:]
@@ -44,7 +44,8 @@ def cached(kind: str, parts: Iterable[bytes], build: Callable[[], bytes]) -> byt
     return made
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Where this user's entries are; it may not exist yet."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path("~/.cache").expanduser()) / "phrasemill"
 

@@ -1,4 +1,4 @@
-"""A rule made ready to run: its confirming pattern, its candidate-finder pattern, and its exceptions."""
+"""A rule made ready to run: its confirming pattern, what the finder looks for, and its exceptions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ from phrasemill.schemas.rule import Rule, RulePack
 CUT: Final = "cut"
 SPAN: Final = "span"
 _MACRO_DEPTH: Final = 5
-_ANYWHERE: Final = re2._Anchor.UNANCHORED
-_THERE: Final = re2._Anchor.ANCHOR_START
-_NOWHERE: Final = (-1, -1)
+
+Spans = list[tuple[int, int]]
+"""A match: its bounds in bytes, then those of each group; -1 where there is none."""
+
+Search = Callable[[re2._Anchor, bytes, int, int], Spans]
+"""The first match from one offset on and to another: ``ANYWHERE`` behind the first, or ``THERE`` at it."""
+
+ANYWHERE: Final = re2._Anchor.UNANCHORED
+THERE: Final = re2._Anchor.ANCHOR_START
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +48,15 @@ class CompiledRule:
         """The pattern, ready to run on UTF-8 bytes; compiled when first used."""
         return _compiled(self.pattern)
 
-    def may_match(self, text: bytes, at: int, *, only_there: bool = False) -> bool:
-        """Whether the pattern matches at or behind ``at``, or only there: half the price of a search that fails."""
-        return _probe(self.pattern)(_THERE if only_there else _ANYWHERE, text, at, len(text))[0] != _NOWHERE
+    @property
+    def search(self) -> Search:
+        """The first match in a part of a text; what is before and behind the part is seen but not matched."""
+        return _search(self.pattern)
 
     @property
-    def exceptions(self) -> tuple[re2._Regexp, ...]:
-        """Patterns whose overlapping match withdraws a hit."""
-        return tuple(map(_compiled, self.unless))
+    def exceptions(self) -> tuple[Search, ...]:
+        """Searches for what withdraws a hit that it overlaps."""
+        return tuple(map(_search, self.unless))
 
 
 def compile_pack(pack: RulePack, where: str) -> tuple[CompiledRule, ...]:
@@ -111,9 +118,9 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 
 @lru_cache(maxsize=4096)
-def _probe(pattern: str) -> Callable[[int, bytes, int, int], tuple[tuple[int, int], ...]]:
+def _search(pattern: str) -> Search:
     """The engine's own match function: what Python wraps around it costs as much again."""
-    return cast(Callable[[int, bytes, int, int], tuple[tuple[int, int], ...]], _compiled(pattern)._regexp.Match)
+    return cast(Search, _compiled(pattern)._regexp.Match)
 
 
 def _check(pattern: str, where: str) -> None:

@@ -10,12 +10,9 @@ from typing import Final
 
 import re2
 
-from phrasemill.filters.compiled import CompiledRule
-from phrasemill.filters.finder import START_BYTES
+from phrasemill.filters.compiled import ANYWHERE, THERE, CompiledRule, Search, Spans
+from phrasemill.filters.finder import END_BYTES, START_BYTES, Window
 from phrasemill.filters.masks import reasoning_stop
-
-END_BYTES: Final = 2_000
-"""How far before the end of a turn an ``end`` hit may begin."""
 
 UNLESS_BYTES: Final = 120
 """How far around a hit its exceptions are looked for."""
@@ -33,49 +30,79 @@ _BLANK_LINE: Final = re2.compile(rb"\n[ \t\r]*\n")
 
 RawHit = tuple[int, int, tuple[int, int] | None, CompiledRule]
 
+Candidate = tuple[CompiledRule, list[Window]]
+"""A rule and the windows of a turn in which it can match, in order and apart."""
+
 
 def confirm(raw: bytes, rules: Sequence[CompiledRule]) -> list[RawHit]:
-    """Exact hits of the candidate rules in one turn: (start, stop, cut, rule) in bytes, exceptions applied."""
+    """Exact hits of the rules in one turn: (start, stop, cut, rule) in bytes, exceptions applied."""
+    everywhere = [(0, len(raw) + 1, len(raw))]
+    return confirm_within(raw, [(rule, everywhere) for rule in rules])
+
+
+def confirm_within(raw: bytes, candidates: Sequence[Candidate]) -> list[RawHit]:
+    """The same hits, where each rule is known to match only in its windows."""
     body = reasoning_stop(raw)
     found: list[RawHit] = []
-    at_start = [rule for rule in rules if rule.rule.at == "start"]
-    at_end = [rule for rule in rules if rule.rule.at == "end"]
+    at_start = [each for each in candidates if each[0].rule.at == "start"]
+    at_end = [each for each in candidates if each[0].rule.at == "end"]
     if at_start:
         found.extend(_from_the_start(raw, body, at_start))
     if at_end:
         found.extend(_to_the_end(raw, body, at_end))
-    for rule in rules:
-        if rule.rule.at in ("anywhere", "sentence_start") and rule.may_match(raw, 0):
-            hits = (_bounds(match, rule, len(raw)) for match in rule.matcher.finditer(raw))
-            if rule.rule.at == "sentence_start":
-                hits = (hit for hit in hits if _starts_sentence(raw, hit[0]))
-            found.extend(hits)
+    for rule, windows in candidates:
+        at = rule.rule.at
+        if at == "anywhere":
+            found.extend(_bounds(spans, rule, len(raw)) for spans in _matches(raw, rule, windows, 0))
+        elif at == "sentence_start":
+            hits = (_bounds(spans, rule, len(raw)) for spans in _matches(raw, rule, windows, 0))
+            found.extend(hit for hit in hits if _starts_sentence(raw, hit[0]))
     return [hit for hit in found if not _excepted(raw, hit)]
 
 
-def _bounds(match: re2._Match, rule: CompiledRule, length: int) -> RawHit:
-    start, stop = match.span(rule.span_group)
+def _matches(raw: bytes, rule: CompiledRule, windows: list[Window], at: int) -> Iterator[Spans]:
+    """The matches from ``at`` on, leftmost first and apart, as a search of the whole turn finds them.
+
+    A match that begins behind its window is passed over: the end of the search may have cut it short, and the window
+    that it begins in is still to come. No match is empty, for each holds what its rule needs.
+    """
+    search = rule.search
+    for low, high, stop in windows:
+        at = max(at, low)
+        while at < high:
+            spans = search(ANYWHERE, raw, at, stop)
+            start, end = spans[0]
+            if start < 0 or start >= high:
+                break
+            yield spans
+            at = end
+
+
+def _bounds(spans: Spans, rule: CompiledRule, length: int) -> RawHit:
+    start, stop = spans[rule.span_group]
     if start < 0:
-        start, stop = match.span()
+        start, stop = spans[0]
     cut: tuple[int, int] | None = None
     if rule.rule.frame == "tail":
         cut = (start, length)
     elif rule.cut_group is not None:
-        first, last = match.span(rule.cut_group)
+        first, last = spans[rule.cut_group]
         cut = (first, last) if first >= 0 else None
     return start, stop, cut, rule
 
 
-def _from_the_start(raw: bytes, body: int, rules: list[CompiledRule]) -> Iterator[RawHit]:
+def _from_the_start(raw: bytes, body: int, candidates: Sequence[Candidate]) -> Iterator[RawHit]:
     """Hits at the first thing in the turn, and the ones stacked directly behind them."""
     limit = min(len(raw), body + START_BYTES)
     at = _skip_lead(raw, body)
     while at < limit:
         best: RawHit | None = None
-        for rule in rules:
-            match = rule.matcher.match(raw, at) if rule.may_match(raw, at, only_there=True) else None
-            if match is not None:
-                hit = _bounds(match, rule, len(raw))
+        for rule, windows in candidates:
+            if not any(low <= at < high for low, high, _ in windows):
+                continue
+            spans = rule.search(THERE, raw, at, len(raw))
+            if spans[0][0] >= 0:
+                hit = _bounds(spans, rule, len(raw))
                 if hit[1] > at and not _excepted(raw, hit) and (best is None or hit[1] > best[1]):
                     best = hit
         if best is None:
@@ -88,14 +115,11 @@ def _skip_lead(raw: bytes, at: int) -> int:
     return int(_LEAD.match(raw, at).end())
 
 
-def _to_the_end(raw: bytes, body: int, rules: list[CompiledRule]) -> Iterator[RawHit]:
+def _to_the_end(raw: bytes, body: int, candidates: Sequence[Candidate]) -> Iterator[RawHit]:
     """Hits that lie in the final block, walked from the last backwards."""
     low = max(body, len(raw) - END_BYTES)
     hits = [
-        _bounds(match, rule, len(raw))
-        for rule in rules
-        if rule.may_match(raw, low)
-        for match in rule.matcher.finditer(raw, low)
+        _bounds(spans, rule, len(raw)) for rule, windows in candidates for spans in _matches(raw, rule, windows, low)
     ]
     hits.sort(key=lambda hit: (hit[1], -hit[0]), reverse=True)
     edge = len(raw)
@@ -120,8 +144,17 @@ def _excepted(raw: bytes, hit: RawHit) -> bool:
     """Whether an exception of the rule overlaps the hit."""
     start, stop, _, rule = hit
     low, high = max(0, start - UNLESS_BYTES), min(len(raw), stop + UNLESS_BYTES)
-    return any(
-        match.start() < stop and start < match.end()
-        for unless in rule.exceptions
-        for match in unless.finditer(raw, low, high)
-    )
+    return any(_overlaps(search, raw, (low, high), (start, stop)) for search in rule.exceptions)
+
+
+def _overlaps(search: Search, raw: bytes, within: tuple[int, int], span: tuple[int, int]) -> bool:
+    """Whether a match between two offsets overlaps the span."""
+    at, high = within
+    while at <= high:
+        first, last = search(ANYWHERE, raw, at, high)[0]
+        if first < 0 or first >= span[1]:
+            return False
+        if span[0] < last:
+            return True
+        at = last if last > at else at + 1
+    return False

@@ -1,104 +1,127 @@
-"""What a text must hold before a pattern can match in it: a few short pieces of the pattern.
+"""What a text must hold for a pattern to match, and where a match that holds it can begin.
 
-A candidate finder for hundreds of rules needs little of each: a text without ``can't|cannot|unable to`` or without
-``provide|offer|share`` holds no "I cannot provide". Such pieces, without repeats, compile in milliseconds; whole
-patterns, with their counted repeats over Unicode classes, take an automaton minutes to build.
-
-Pieces are patterns over bytes, for texts whose white space is squeezed (``squeezed`` in ``finder``): every gap between
-words is one byte there, and phrases are literals, an order of magnitude quicker to find than runs of white space.
-
-Bytes, because under Unicode case folding every ``s`` also stands for U+017F and every ``k`` for U+212A: words would be
-no literals any more, and the search many times slower.
+For each pattern a few sets of literals: every match holds one literal of each set, so many bytes behind its beginning.
+Whatever of a pattern is too much to spell out counts with its width only. RE2's own FilteredRE2 does the same without
+the places; with them, a rare literal gives a short stretch of the text in which the pattern need be tried.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-import re2
-
-from phrasemill.filters.linear import APOSTROPHE, WHITE_SPACE, Alternation, Atom, Group, Piece
-
-ENOUGH: Final = 12
-"""A piece of so much weight is rare; a longer one only costs more."""
+from phrasemill.filters.linear import Alternation, Atom, Group, Piece
+from phrasemill.filters.literals import (
+    EDGE,
+    atom_literals,
+    atom_width,
+    frequency,
+    joined,
+    shortest,
+    without_longer,
+)
 
 MAX_TOGETHER: Final = 3
-"""Pieces that are asked for together; more hardly thin out the candidates."""
+"""Sets that are asked for together; more hardly thin out the candidates."""
 
-WORTHWHILE: Final = 2
-"""A further piece of less weight is in so many texts that looking for it costs more than it saves."""
+RARE: Final = 2.0**-19
+"""A set as rare as this needs no other one beside it."""
+
+WORTHWHILE: Final = 16.0
+"""A further set that is so many times as common as the rarest one costs more to look for than it saves."""
+
+TOO_COMMON: Final = 2.0**-9
+"""And one with a literal as common as this always does."""
+
+PRICE: Final = 2.0**-24
+"""What each literal of a set costs in the search, as if it were found in such a share of all bytes."""
 
 FEW: Final = 4
-"""A repeat of one character up to so often keeps its count."""
+"""A repeat of up to so many times is spelled out."""
 
-_COMMON: Final = """
-a about after all also an and any are as at be been being but by can could do does even for from get give good
-great had has have he help her here how i if in into is it its just know like make may me more most much must
-my need new no not of on one only or other our out over people should since so some such than that the their
-them then there these they this time to up use user was way we were what when which while who will with work
-world would you your name key important because date order start though through
-"""
 
-COMMON: Final = frozenset(_COMMON.split())
-"""Words so common in English prose that finding one tells next to nothing."""
+class Literal(NamedTuple):
+    """Bytes as ``literals`` describes them, and how far behind the beginning of a match they begin, in folded bytes.
 
-_LITERAL: Final = re.compile(r"[^.^$\s]|\\[^\w\s]")
-_CODE: Final = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")
-_NAMED: Final = re.compile(r"\\[pP]|\[:")
-_BEYOND_ASCII: Final = re.compile(r"\\[WSD]|[^\x00-\x7f]|\\x\{")
-_ANY: Final = r"[\x00-\xff]"
-_HIGH: Final = r"[\x80-\xff]"
-_GAP: Final = r"[ \n]"
-_QUOTE: Final = r"(?:['`]|\xe2\x80\x99|\xca\xbc|\xc2\xb4)"
-_SPACES: Final = ("\t", "\n", "\f", "\r", " ", "\u00a0")
+    ``high`` is None where nothing bounds it.
+    """
+
+    text: str
+    low: int
+    high: int | None
+
+    def shifted(self, low: int, high: int | None) -> Literal:
+        """The same where something of such a width comes before."""
+        return Literal(self.text, self.low + low, _sum(self.high, high))
+
+
+def _literal(plain: list[Any]) -> Literal:
+    return Literal(*plain)
+
+
+Anchor = tuple[Literal, ...]
+"""Literals, of which every match holds one."""
 
 
 class Need(NamedTuple):
-    """Alternatives, of which one holds for every match: all its pieces are in the text, white space squeezed."""
+    """Alternatives, of which one holds for every match: it holds a literal of each anchor.
 
-    alternatives: tuple[tuple[str, ...], ...]
+    ``width``: the most bytes of a match in a folded text; None where nothing bounds it.
+    """
+
+    alternatives: tuple[tuple[Anchor, ...], ...]
+    width: int | None
 
     @property
     def is_nothing(self) -> bool:
         """Whether a match asks for nothing that could be looked for."""
         return not all(self.alternatives)
 
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Need:
+        """The need of which ``plain`` is the JSON."""
+        alternatives, width = plain
+        return cls(tuple(tuple(tuple(map(_literal, each)) for each in anchors) for anchors in alternatives), width)
 
-class _Factor(NamedTuple):
-    pattern: str
-    weight: int
-
-    @property
-    def merit(self) -> tuple[int, int, int]:
-        """Order of preference: rare, bounded as a word, short."""
-        return min(self.weight, ENOUGH), min(self.pattern.count(r"\b"), 1), -len(self.pattern)
+    def plain(self) -> list[Any]:
+        """The need as JSON can hold it."""
+        return [
+            [[[list(literal) for literal in anchor] for anchor in anchors] for anchors in self.alternatives],
+            self.width,
+        ]
 
 
 class _Part(NamedTuple):
-    """What a piece of the pattern brings: itself, the letter it is, its weight, whether it is simple.
+    """A stretch of a pattern: all that it can be, where that is spelled out, its width, and what it needs."""
 
-    ``best`` is the factor of a group that must take part, None where it need not.
-    """
-
-    piece: Piece
-    letter: str
-    weight: int
-    simple: bool
-    best: _Factor | None
+    literals: tuple[str, ...] | None
+    low: int
+    high: int | None
+    anchors: tuple[Anchor, ...]
 
 
 def needed(tree: Alternation) -> Need:
     """What every text in which the pattern matches must hold."""
     while len(tree.branches) == 1 and len(tree.branches[0]) == 1:
         piece = tree.branches[0][0]
-        if not isinstance(piece.item, Group) or piece.low == 0:
+        if not isinstance(piece.item, Group) or (piece.low, piece.high) != (1, 1):
             break
         tree = piece.item.body
-    chosen = [_chosen([_part(piece) for piece in _flat(branch)], MAX_TOGETHER) for branch in tree.branches]
-    return Need(tuple(tuple(factor.pattern for factor in factors) for factors in chosen))
+    sequences = [_merged(branch) for branch in tree.branches]
+    highs = [_total(part.high for part in parts) for parts in sequences]
+    width = None if None in highs else max(high for high in highs if high is not None)
+    return Need(tuple(_chosen(parts) for parts in sequences), width)
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+def _total(widths: Iterable[int | None]) -> int | None:
+    total: int | None = 0
+    for width in widths:
+        total = _sum(total, width)
+    return total
 
 
 def _flat(branch: Sequence[Piece]) -> Iterator[Piece]:
@@ -111,175 +134,159 @@ def _flat(branch: Sequence[Piece]) -> Iterator[Piece]:
             yield piece
 
 
-def _part(piece: Piece) -> _Part:
-    """One piece and all that is in it, in one walk."""
-    item = piece.item
-    if isinstance(item, Atom):
-        return _atom_part(item, piece)
-    branches = [[_part(inner) for inner in _flat(branch)] for branch in item.body.branches]
-    simple = piece.high == 1 and all(part.simple for parts in branches for part in parts)
-    if piece.low == 0:
-        return _Part(piece, "", 0, simple, None)
-    inner = [factor for parts in branches for factor in _chosen(parts, 1)]
-    best = None
-    if len(inner) == len(branches):
-        pattern = "(?:" + "|".join(dict.fromkeys(factor.pattern for factor in inner)) + ")"
-        best = _Factor(pattern, min(factor.weight for factor in inner))
-    return _Part(piece, "", min(map(_weight, branches)), simple, best)
-
-
-def _atom_part(atom: Atom, piece: Piece) -> _Part:
-    if atom.width == 0 or atom.text == WHITE_SPACE:
-        return _Part(piece, "", 0, True, None)
-    once = piece.low == 1 and piece.high == 1
-    if once and atom.text.isascii() and atom.text.isalpha():
-        return _Part(piece, atom.text.lower(), 0, True, None)
-    weight = int(piece.low > 0 and _LITERAL.fullmatch(atom.text) is not None)
-    return _Part(piece, "", weight, piece.high == 1, None)
-
-
-def _weight(parts: Sequence[_Part]) -> int:
-    """How rare a sequence is: letters of its words, a common word counting as one, and its other parts."""
-    total, word = 0, ""
-    for part in parts:
-        if part.letter:
-            word += part.letter
+def _merged(branch: Sequence[Piece]) -> list[_Part]:
+    """The parts of a sequence, neighbours that are one literal each put together."""
+    parts: list[_Part] = []
+    plain = ""
+    for piece in _flat(branch):
+        single = _single(piece)
+        if single is not None:
+            plain += single
             continue
-        total += _word_weight(word) + part.weight
-        word = ""
-    return total + _word_weight(word)
+        if plain:
+            parts.extend(_plain(plain))
+            plain = ""
+        parts.extend(_parts(piece))
+    if plain:
+        parts.extend(_plain(plain))
+    return parts
 
 
-def _word_weight(word: str) -> int:
-    return min(1, len(word)) if word in COMMON else len(word)
+def _single(piece: Piece) -> str | None:
+    """The one literal that a piece is, None where it can be more or less."""
+    if isinstance(piece.item, Group) or (piece.low, piece.high) != (1, 1):
+        return None
+    literals = atom_literals(piece.item)
+    return literals[0] if literals is not None and len(literals) == 1 else None
 
 
-def _chosen(parts: Sequence[_Part], most: int) -> tuple[_Factor, ...]:
-    """The rarest factors of a sequence that do not overlap; none where it asks for nothing."""
-    found = sorted(_candidates(parts), key=lambda each: each[2].merit, reverse=True)
-    chosen: list[tuple[int, int, _Factor]] = []
-    for first, last, factor in found:
-        apart = all(last < low or high < first for low, high, _ in chosen)
-        if apart and (not chosen or factor.weight >= WORTHWHILE):
-            chosen.append((first, last, factor))
-        if len(chosen) == most:
-            break
-    return tuple(factor for _, _, factor in chosen)
+def _plain(text: str) -> list[_Part]:
+    literals = joined((text,), ("",))
+    return [] if literals is None else [_spelled(literals)]
 
 
-def _candidates(parts: Sequence[_Part]) -> Iterator[tuple[int, int, _Factor]]:
-    """Runs of simple pieces, and the groups that must take part, with their first and last place."""
-    for first, start in enumerate(parts):
-        if start.best is not None and start.best.weight:
-            yield first, first, start.best
-        if start.letter and first and parts[first - 1].letter:
-            continue  # half a word is no word, and none is common
-        for last in range(first, len(parts)):
-            if not parts[last].simple:
-                break
-            if parts[last].letter and last + 1 < len(parts) and parts[last + 1].letter:
-                continue
-            run = parts[first : last + 1]
-            weight = _weight(run)
-            if weight:
-                yield first, last, _Factor(_sequence([part.piece for part in run], after_gap=False)[0], weight)
-            if weight >= ENOUGH:
-                break
+def _spelled(literals: tuple[str, ...]) -> _Part:
+    """A part that is spelled out. A space at its edge may be the neighbour's too, so it counts for nothing at least."""
+    plain = [each.replace(EDGE, "") for each in literals]
+    return _Part(literals, min(len(each.strip(" ")) for each in plain), max(map(len, plain)), ())
 
 
-# A run of white space is one byte in a squeezed text, though several parts of a pattern may have shared it. Of these,
-# the first gap takes the byte; further gaps, and whatever else can match white space, may take nothing. ``after_gap``
-# says whether a gap, or the beginning of a line, may have taken it already; each function returns the same for what
-# follows.
-
-
-def _alternation(tree: Alternation, *, after_gap: bool) -> tuple[str, bool]:
-    branches = [_sequence(branch, after_gap=after_gap) for branch in tree.branches]
-    return "|".join(dict.fromkeys(text for text, _ in branches)), any(after for _, after in branches)
-
-
-def _sequence(branch: Sequence[Piece], *, after_gap: bool) -> tuple[str, bool]:
-    texts: list[str] = []
-    for piece in branch:
-        text, after_gap = _piece(piece, after_gap=after_gap)
-        texts.append(text)
-    return "".join(texts), after_gap
-
-
-def _piece(piece: Piece, *, after_gap: bool) -> tuple[str, bool]:
+def _parts(piece: Piece) -> list[_Part]:
+    """One piece with its repeats: spelled out, or once and then what may follow."""
     item = piece.item
     if isinstance(item, Atom):
-        return _assertion(item, piece, after_gap) if item.width == 0 else _characters(item, piece, after_gap)
-    body, after = _alternation(item.body, after_gap=after_gap)
-    repeats = piece.high is None or piece.high > 1
-    if repeats and after and not after_gap:
-        body, after = _alternation(item.body, after_gap=True)
-    return f"(?{item.flags or ''}:{body}){_sign(piece.low, repeats)}", after or (piece.low == 0 and after_gap)
+        literals = atom_literals(item)
+        once = _spelled(literals) if literals is not None else _Part(None, *atom_width(item), ())
+    else:
+        once = _group(item)
+    if (piece.low, piece.high) == (1, 1):
+        return [once]
+    if once.literals == (" ",):
+        return [_spelled(("", " ") if piece.low == 0 else (" ",))]  # a run of runs is one byte too
+    if once.literals is not None and piece.high is not None and piece.high <= FEW:
+        repeated = _repeated(once.literals, piece.low, piece.high)
+        if repeated is not None and (piece.low == 0 or len(repeated) <= FEW):
+            return [_spelled(repeated)]
+    more = piece.high is None or piece.high > 1
+    high = None if more and (once.high is None or piece.high is None) else (once.high or 0) * ((piece.high or 1) - 1)
+    if piece.low:
+        return [once, _Part(None, once.low * (piece.low - 1), 0 if once.high == 0 else high, ())]
+    return [_Part(None, 0, 0 if once.high == 0 else _sum(once.high, high), ())]
 
 
-def _sign(low: int, repeats: bool) -> str:
-    return ("+" if low else "*") if repeats else ("" if low else "?")
+def _repeated(literals: tuple[str, ...], low: int, high: int) -> tuple[str, ...] | None:
+    found: set[str] = set()
+    current: tuple[str, ...] | None = ("",)
+    for count in range(high + 1):
+        if current is None:
+            return None
+        if count >= low:
+            found.update(current)
+        current = joined(current, literals)
+    return shortest(found)
 
 
-def _assertion(atom: Atom, piece: Piece, after_gap: bool) -> tuple[str, bool]:
-    """Ends are left out: the finder knows none inside a pattern. So are non-boundaries, which squeezing may undo."""
-    if piece.low == 0 or atom.text in ("$", r"\z", r"\B"):
-        return "", after_gap
-    return atom.text, after_gap or atom.text != r"\b"
+def _group(group: Group) -> _Part:
+    sequences = [_merged(branch) for branch in group.body.branches]
+    spelled = [_all_of(parts) for parts in sequences]
+    known = [literals for literals in spelled if literals is not None]
+    if len(known) == len(spelled):
+        literals = shortest(each for some in known for each in some)
+        if literals is not None:
+            return _spelled(literals)
+    highs = [_total(part.high for part in parts) for parts in sequences]
+    high = None if None in highs else max(each for each in highs if each is not None)
+    low = min(sum(part.low for part in parts) for parts in sequences)
+    chosen = [_chosen(parts) for parts in sequences]
+    ranks = range(min(map(len, chosen)))
+    anchors = tuple(_least(literal for each in chosen for literal in each[rank]) for rank in ranks)
+    return _Part(None, low, high, anchors)
 
 
-def _characters(atom: Atom, piece: Piece, after_gap: bool) -> tuple[str, bool]:
-    if atom.text == WHITE_SPACE:
-        return _GAP if piece.low and not after_gap else f"{_GAP}?", True
-    many = piece.high is None or piece.high > FEW
-    text = _bytes(atom.text, many)
-    if spaces := _spaces(atom.text):
-        text = f"(?:{text})" if " " in spaces else f"(?:{text}| )"
-        return (f"{text}*" if many else f"{text}{{0,{piece.high}}}"), after_gap
-    if piece.low == 1 == piece.high:
-        return text, False
-    count = _sign(piece.low, True) if many else f"{{{piece.low},{piece.high}}}"
-    return f"(?:{text}){count}", after_gap and piece.low == 0
+def _all_of(parts: Sequence[_Part]) -> tuple[str, ...] | None:
+    """All that a sequence can be, where it is spelled out."""
+    literals: tuple[str, ...] | None = ("",)
+    for part in parts:
+        if literals is None or part.literals is None:
+            return None
+        literals = joined(literals, part.literals)
+    return literals
 
 
-@lru_cache(maxsize=4096)
-def _spaces(text: str) -> tuple[str, ...]:
-    """The white space that an atom can match."""
-    options = re2.Options()
-    options.dot_nl = True
-    options.case_sensitive = False
-    pattern = re2.compile(text, options)
-    return tuple(space for space in _SPACES if pattern.fullmatch(space))
+def _least(literals: Iterable[Literal]) -> Anchor:
+    """Each text once, with the widest reach that it has."""
+    reach: dict[str, Literal] = {}
+    for each in literals:
+        known = reach.setdefault(each.text, each)
+        high = None if known.high is None or each.high is None else max(known.high, each.high)
+        reach[each.text] = Literal(each.text, min(known.low, each.low), high)
+    return tuple(reach.values())
 
 
-def _bytes(text: str, many: bool) -> str:
-    """An atom over bytes, wide enough for all of its characters; with ``many``, over each byte of a run of them."""
-    if text == APOSTROPHE:
-        return _QUOTE
-    if text.startswith(("[", r"\p", r"\P")) or text in (".", r"\W", r"\S", r"\D"):
-        return _class_bytes(text, many)
-    if code := _CODE.fullmatch(text):
-        text = chr(int(code[1], 16))
-        if text.isascii():
-            return f"\\x{ord(text):02x}"
-    if text.isascii():
-        return text
-    if text.lower() != text.upper():
-        return f"{_HIGH}{{1,4}}"
-    return "(?:" + "".join(f"\\x{byte:02x}" for byte in text.encode()) + ")"
+def _cost(anchor: Anchor) -> float:
+    return frequency(literal.text for literal in anchor) + PRICE * len(anchor)
 
 
-def _class_bytes(text: str, many: bool) -> str:
-    if _NAMED.search(text):
-        return _ANY if many else rf"(?:[\x00-\x7f]|{_HIGH}{{1,4}})"
-    if not text.startswith("["):
-        return text if many else f"(?:{text}|{_HIGH}{{2,4}})"
-    plain = "".join(char for char in _CODE.sub("", text) if char.isascii())
-    if text.startswith("[^"):
-        each = _ANY if plain == "[^]" else plain
-        return each if many else f"(?:{each}|{_HIGH}{{2,4}})"
-    if _BEYOND_ASCII.search(text) is None:
-        return plain
-    if many:
-        return rf"{plain[:-1]}\x80-\xff]"
-    return f"{_HIGH}{{1,4}}" if plain == "[]" else f"(?:{plain}|{_HIGH}{{1,4}})"
+def _chosen(parts: Sequence[_Part]) -> tuple[Anchor, ...]:
+    """The rarest anchors of a sequence that do not overlap; none where it asks for nothing."""
+    found = sorted(_candidates(parts), key=lambda each: _cost(each[2]))
+    chosen: list[tuple[int, int, Anchor]] = []
+    for first, last, anchor in found:
+        rarest = _cost(chosen[0][2]) if chosen else 1.0
+        if chosen and (rarest < RARE or _cost(anchor) > WORTHWHILE * rarest or len(chosen) == MAX_TOGETHER):
+            break
+        if chosen and max(frequency([literal.text]) for literal in anchor) > TOO_COMMON:
+            continue
+        if all(last < low or high < first for low, high, _ in chosen):
+            chosen.append((first, last, anchor))
+    return tuple(anchor for _, _, anchor in chosen)
+
+
+def _candidates(parts: Sequence[_Part]) -> Iterator[tuple[int, int, Anchor]]:
+    """Anchors of a sequence with the first and last part that they stand for."""
+    low, high = 0, 0
+    reach: int | None = high
+    for first, start in enumerate(parts):
+        for number, anchor in enumerate(start.anchors):
+            # Several anchors of one part go together: only the first one stands in the way of others.
+            yield first, first - (number > 0), tuple(literal.shifted(low, reach) for literal in anchor)
+        literals: tuple[str, ...] | None = ("",)
+        for last in range(first, len(parts)):
+            following = parts[last].literals
+            if literals is None or following is None:
+                break
+            ending = joined(literals, without_longer(following)) or ()
+            if ending and all(each.replace(EDGE, "").strip(" ") for each in ending):
+                texts = dict.fromkeys(map(_edged, without_longer(ending)))
+                yield first, last, tuple(Literal(text, low, reach) for text in texts)
+            literals = joined(literals, following)
+        low += start.low
+        reach = _sum(reach, start.high)
+
+
+def _edged(literal: str) -> str:
+    """The literal without the word boundaries inside it."""
+    plain = literal.replace(EDGE, "")
+    before = EDGE if literal.startswith(EDGE) else ""
+    after = EDGE if literal.endswith(EDGE) else ""
+    return f"{before}{plain}{after}"

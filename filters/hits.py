@@ -17,7 +17,10 @@ class Span(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A span in turn ``at`` of a turn table. ``exempt``: why the text itself excuses it; None where it counts."""
+    """A span in turn ``at`` of a turn table. ``exempt``: why the text itself excuses it; None where it counts.
+
+    ``whole``: it is said of the turn as such (its length, its language), not of words in it.
+    """
 
     at: int
     start: int
@@ -28,3 +31,4 @@ class Hit(NamedTuple):
     score: float
     cut: tuple[int, int] | None
     exempt: str | None
+    whole: bool = False

@@ -1,4 +1,4 @@
-"""Parts of a turn that are not the assistant's own voice: code, quotes, URLs, JSON answers, reasoning.
+"""Parts of a turn that are not the assistant's own voice: code, quotes, URLs, data, reasoning.
 
 Offsets are bytes of the UTF-8 text, unless a docstring says code points. Every pattern is linear in the text.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import orjson
 import re2
 
+from phrasemill.filters.data_answers import data_stretch, is_json
 from phrasemill.filters.offsets import CodePoints
+
+__all__ = ["HARD", "REASONING", "Mask", "exemption", "find_masks", "is_json", "mask_points", "reasoning_stop"]
 
 
 class Mask(NamedTuple):
@@ -27,14 +29,27 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 
 _FENCE: Final = _compiled(r"(?m)^[ \t]{0,3}(?:[-*+>] )?(`{3,}|~{3,})")
+_STRAY_FENCE: Final = _compiled(r"\A[ \t]*(?:`{3,}|~{3,})[ \t]*\n[ \t]*(?:\n|\z)")
 _INLINE: Final = _compiled(r"``(?:[^`\n]|`[^`\n])+``|`[^`\n]+`")
 _URL: Final = _compiled(r"""(?i)\b(?:https?|ftp)://[^\s<>"')\]]+|\bwww\.[^\s<>"')\]]+""")
 _QUOTE: Final = _compiled(
     r'"[^"\n]+"|\x{201c}[^\x{201c}\x{201d}\n]+\x{201d}|\x{ab}[^\x{ab}\x{bb}\n]+\x{bb}'
     r"|\x{300c}[^\x{300c}\x{300d}\n]+\x{300d}"
 )
+_LONG_QUOTE: Final = _compiled(r"\x{201c}[^\x{201c}\x{201d}]+\x{201d}|(?m:^)[ \t]*\"\p{Lu}[^\"]+\"[ \t]*(?m:$)")
+_SINGLE_QUOTE: Final = _compiled(
+    r"(?m)(?:^|[\s(\x{2014}>*])('\p{Lu}[^'\n]*(?:'\w[^'\n]*)*'|\x{2018}[^\x{2018}\x{2019}\n]+"
+    r"(?:\x{2019}\w[^\x{2018}\x{2019}\n]*)*\x{2019})(?:[\s.,;:!?)*\x{2014}]|$)"
+)
 _BLOCKQUOTE: Final = _compiled(r"(?m)^[ \t]{0,3}>[^\n]*")
 _REASONING: Final = _compiled(r"(?is)\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*")
+
+_QUOTE_MARKS: Final = (b'"', "\u201c".encode(), "\u00ab".encode(), "\u300c".encode())
+_LONG_MARKS: Final = (b'\n"', b'\n "', "\u201c".encode())
+_SINGLE_MARKS: Final = (b" '", b"\n'", b"('", b"*'", b">'", "\u2014'".encode(), "\u2018".encode())
+
+LONG_QUOTE_BYTES: Final = 1_200
+"""Longest quotation that runs over more than one line."""
 
 REASONING: Final = "reasoning"
 HARD: Final = frozenset({"code", "json", REASONING})
@@ -55,17 +70,23 @@ def find_masks(text: bytes) -> list[Mask]:
     answer = reasoning_stop(text)
     if answer:
         masks.append(Mask(0, answer, REASONING))
-    if is_json(text[answer:]):
-        masks.append(Mask(answer, len(text), "json"))
-        return masks
+    if (data := data_stretch(text[answer:])) is not None:
+        masks.append(Mask(answer + data[0], answer + data[1], data[2]))
+        if data[1] - data[0] == len(text) - answer:
+            return masks
     if b"```" in text or b"~~~" in text:
         masks.extend(_fences(text))
     if b"`" in text:
         masks.extend(_found(_INLINE, text, "code"))
     if b"://" in text or b"www." in text:
         masks.extend(_found(_URL, text, "url"))
-    masks.extend(_found(_QUOTE, text, "quote"))
-    if b">" in text:
+    if any(mark in text for mark in _QUOTE_MARKS):
+        masks.extend(_found(_QUOTE, text, "quote"))
+    if any(mark in text for mark in _LONG_MARKS) or text.startswith(b'"'):
+        masks.extend(mask for mask in _found(_LONG_QUOTE, text, "quote") if _is_long_quote(text, mask))
+    if any(mark in text for mark in _SINGLE_MARKS) or text.startswith(b"'"):
+        masks.extend(Mask(match.start(1), match.end(1), "quote") for match in _SINGLE_QUOTE.finditer(text))
+    if b"\n>" in text or text.lstrip().startswith(b">") or (b"\n " in text and b" >" in text):
         masks.extend(_found(_BLOCKQUOTE, text, "quote"))
     return masks
 
@@ -86,20 +107,16 @@ def _found(pattern: re2._Regexp, text: bytes, kind: str) -> Iterator[Mask]:
         yield Mask(match.start(), match.end(), kind)
 
 
-def is_json(text: bytes) -> bool:
-    """Whether the whole text is a JSON object or array."""
-    body = text.strip()
-    if body[:1] + body[-1:] not in (b"{}", b"[]"):
-        return False
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _is_long_quote(text: bytes, mask: Mask) -> bool:
+    """One that a newline splits; past some length it is two unrelated marks."""
+    return mask.stop - mask.start <= LONG_QUOTE_BYTES and b"\n" in text[mask.start : mask.stop].strip()
 
 
 def _fences(text: bytes) -> list[Mask]:
-    """Fenced code blocks; one that is never closed runs to the end, as CommonMark says."""
+    """Fenced code blocks; one that is never closed runs to the end, as CommonMark says.
+
+    A last bare fence with a blank line behind it is one too many: prose follows.
+    """
     masks: list[Mask] = []
     opened: tuple[int, bytes] | None = None
     for found in _FENCE.finditer(text):
@@ -110,15 +127,19 @@ def _fences(text: bytes) -> list[Mask]:
             line_end = text.find(b"\n", found.end())
             masks.append(Mask(opened[0], len(text) if line_end < 0 else line_end, "code"))
             opened = None
-    if opened is not None:
+    if opened is not None and not _STRAY_FENCE.search(text, opened[0]):
         masks.append(Mask(opened[0], len(text), "code"))
     return masks
 
 
 def exemption(masks: list[Mask], start: int, stop: int) -> str | None:
-    """The kind of the first mask that holds ``start:stop`` wholly, code before quote, or None."""
+    """The kind of the first mask that holds ``start:stop``, code before quote, or None.
+
+    A quotation holds also what begins in it and stands there for the larger part: a sentence may end behind it.
+    """
     kinds = {mask.kind for mask in masks if mask.start <= start and stop <= mask.stop}
     for kind in (REASONING, "json", "code", "url", "quote"):
         if kind in kinds:
             return kind
-    return None
+    begun = (mask.stop for mask in masks if mask.kind == "quote" and mask.start < start < mask.stop)
+    return "quote" if any(2 * (inside - start) >= stop - start for inside in begun) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from phrasemill.filters.hits import Hit
 
@@ -22,6 +22,27 @@ def merge_hits(hits: Iterable[Hit], text: str) -> list[Hit]:
         else:
             merged.append(hit)
     return sorted(merged, key=lambda h: (h.start, h.stop, h.category))
+
+
+def combine(found: Sequence[Sequence[Hit]], text: str) -> list[Hit]:
+    """Hits of one turn by several filters, in the order of the filters, as one list.
+
+    Where two filters see the same tic the earlier one is believed: its bounds and its cut are the better ones. What is
+    said of a turn as such stands beside everything else.
+    """
+    of_turn = [hit for hits in found for hit in hits if hit.whole]
+    kept: list[Hit] = []
+    for hits in found:
+        seen = [
+            hit
+            for hit in hits
+            if not hit.whole
+            and not any(
+                hit.category == other.category and hit.start < other.stop and other.start < hit.stop for other in kept
+            )
+        ]
+        kept.extend(seen)
+    return sorted([*merge_hits(kept, text), *of_turn], key=lambda h: (h.start, h.stop, h.category, h.rule_id))
 
 
 def _is_one(last: Hit, hit: Hit, text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ class TurnTable:
     """Turns of one field of a batch, in reading order; all arrays have one entry per turn.
 
     ``position`` is the row's position in the batch, ``turn`` the index into its list, ``text`` a large_string array.
-    ``previous`` indexes ``prompts`` (the nearest user turn before this one), -1 where there is none.
+    ``previous`` indexes ``prompts`` (the nearest user turn before this one), -1 where there is none. ``row`` is the
+    index in ``shard`` of each turn's row; None where the turns stand in no shard.
     """
 
     field: str
@@ -28,6 +29,8 @@ class TurnTable:
     text: pa.LargeStringArray
     previous: npt.NDArray[np.int64]
     prompts: pa.LargeStringArray
+    shard: str = ""
+    row: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -49,7 +52,13 @@ class TurnTable:
             self.text.filter(mask),
             self.previous[keep],
             self.prompts,
+            self.shard,
+            None if self.row is None else self.row[keep],
         )
+
+    def in_shard(self, shard: str, row: pa.Int64Array) -> TurnTable:
+        """The same turns, as those of a shard. ``row``: index in the shard of every row of the batch."""
+        return replace(self, shard=shard, row=row.to_numpy(zero_copy_only=False)[self.position])
 
     def to_arrow(self, row: pa.Int64Array, row_id: pa.LargeStringArray) -> pa.Table:
         """The table as filters outside this package see it: schema ``tables.TURNS``."""

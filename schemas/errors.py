@@ -50,7 +50,7 @@ class TraitError(ConfigError):
 
 
 class PluginError(ConfigError):
-    """A filter that is unknown or fails to load: names what there is."""
+    """A filter that is unknown, does not load, or does wrong while it runs: names the filter and its package."""
 
 
 class GateError(PhrasemillError):

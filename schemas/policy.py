@@ -37,8 +37,9 @@ DEFAULT_ACTIONS: Final[dict[str, Action]] = {
     "contrast": Action(do="tag"),
     "slop": Action(do="tag"),
     "repetition": Action(do="drop"),
+    "repetition.opening": Action(do="tag"),
 }
-"""The shipped default. A category that no policy names is tagged."""
+"""The shipped default, by category or rule. What no policy names is tagged."""
 
 DEFAULT_DENSITY: Final[dict[str, float]] = {"contrast": 6.0, "slop": 8.0}
 """Hits per 1,000 words of a turn past which a tagged hit becomes a regeneration."""
@@ -76,11 +77,12 @@ class Policy(BaseModel):
     gate: Gate = Gate()
 
     def action(self, category: str, rule_id: str) -> Action:
-        """The action for a hit: the rule's own, else its category's, else the shipped default's, else ``tag``."""
-        for name in (rule_id, category):
-            if name in self.actions:
-                return self.actions[name]
-        return DEFAULT_ACTIONS.get(category, Action(do="tag"))
+        """The action for a hit: the rule's own, else its category's, else the shipped default's for either, else ``tag``."""
+        for actions in (self.actions, DEFAULT_ACTIONS):
+            for name in (rule_id, category):
+                if name in actions:
+                    return actions[name]
+        return Action(do="tag")
 
     def limit(self, category: str, rule_id: str) -> float | None:
         """Hits per 1,000 words that a turn may have, or None where there is no limit. A limit of a rule wins."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from phrasemill import __version__
-from phrasemill.engine.cli import after, before, rules, runs, traits
+from phrasemill.engine.cli import after, before, diff, mine, rules, runs, traits
 from phrasemill.engine.cli.output import complain, prepare_streams
 from phrasemill.schemas.errors import PhrasemillError
 
@@ -28,7 +28,9 @@ for command in (
     runs.run,
     runs.scan,
     runs.clean,
+    mine.mine,
     after.explain,
+    diff.diff,
     after.verify,
     after.quarantine,
     after.catalog,

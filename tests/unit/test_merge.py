@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasemill.filters.hits import Hit
-from phrasemill.filters.merge import merge_hits
+from phrasemill.filters.merge import combine, merge_hits
 
 TEXT = "Sure! Of course! Bread is baked. **Sure** thing, of course it is so."
 
@@ -71,3 +71,21 @@ def test_merging_covers_the_same_text_once_and_is_final(parts: list[tuple[int, i
         assert wanted <= covered
         assert all(not TEXT[at : at + 1].strip(" *_") for at in covered - wanted)
         assert all(first.stop <= second.start for first, second in pairwise(own))
+
+
+def test_the_earlier_filter_is_believed_where_two_see_the_same_tic() -> None:
+    exact, sentence, other = hit(0, 5, rule="exact"), hit(0, 16, rule="vague", cut=None), hit(35, 39, rule="other")
+    assert combine([[exact], [sentence, other]], TEXT) == [exact, other]
+    assert combine([[sentence, other], [exact]], TEXT) == [sentence, other]
+    assert combine([[exact], [hit(0, 16, "sycophancy")]], TEXT) == [exact, hit(0, 16, "sycophancy")]
+
+
+def test_of_two_filters_what_stands_side_by_side_is_one() -> None:
+    assert [found[1:3] for found in combine([[hit(0, 5)], [hit(6, 16)]], TEXT)] == [(0, 16)]
+
+
+def test_what_is_said_of_the_turn_as_such_stands_apart() -> None:
+    short = hit(0, len(TEXT), "quality", rule="short", cut=None)._replace(whole=True)
+    odd = short._replace(rule_id="odd")
+    inside = hit(0, 5, "quality", rule="inside")
+    assert combine([[inside], [short, odd]], TEXT) == [inside, odd, short]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from phrasemill.filters.confirm import confirm
@@ -12,6 +12,7 @@ from phrasemill.filters.examples import cases, conversations
 from phrasemill.filters.hits import Hit
 from phrasemill.filters.packs import load_rules
 from phrasemill.filters.regex import RegexFilter
+from phrasemill.filters.shadow import shadow
 from phrasemill.filters.turns import turn_table
 from phrasemill.schemas.tables import MESSAGES
 
@@ -47,6 +48,7 @@ def test_a_batch_is_its_turns_one_by_one(texts: list[str]) -> None:
 @example("Two coats of paint are enough. I do not have the ability to browse the web or open attachments.")
 @example("The word has two Ls, and the first edition is easier to read. I'm built on the LLaMA architecture.")
 def test_the_finder_misses_nothing_that_a_full_search_finds(text: str) -> None:
+    assume(shadow(text) is None)
     raw = text.encode()
     rules = [rule for rule in REGEX.rules if "assistant" in rule.rule.roles]
     wanted = {(raw[start:stop].decode(), rule.rule.id) for start, stop, _, rule in confirm(raw, rules)}

@@ -1,0 +1,127 @@
+"""The pass before the others: filters that must know the whole corpus count it, and their counts are frozen.
+
+The frozen file belongs to the output folder and is made once. Shards that come later are judged by it as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from phrasemill.engine.columns import single
+from phrasemill.engine.folder import TEMPORARY
+from phrasemill.engine.pool import run_jobs
+from phrasemill.engine.progress import progress
+from phrasemill.engine.read import read_shard
+from phrasemill.engine.shard_job import load_filters
+from phrasemill.engine.shards import InputPlan, Shard
+from phrasemill.filters.corpus import CorpusFilter
+from phrasemill.filters.turns import turn_table
+from phrasemill.schemas.config import FilterConfig, RunConfig
+
+STATISTICS: Final = "_statistics"
+_COUNTED: Final = ("messages", "chosen")
+
+
+@dataclass(frozen=True, slots=True)
+class _CountJob:
+    shard: Shard
+    plan: InputPlan
+    config: RunConfig
+    filters: tuple[int, ...]
+    work: Path
+
+
+def with_statistics(
+    config: RunConfig,
+    plan: InputPlan,
+    out: Path,
+    *,
+    workers: int,
+    stopping: Callable[[], bool],
+    show_progress: bool | None,
+) -> RunConfig:
+    """The configuration with a frozen statistics file for every filter that wants one and names none.
+
+    Files are made where they are missing. Returns the configuration as it is where nothing is wanted, or where
+    ``stopping()`` came true before all was counted.
+    """
+    paths = {
+        at: out / STATISTICS / f"{at}-{each.name}.parquet"
+        for at, each in enumerate(load_filters(config))
+        if isinstance(each, CorpusFilter) and each.statistics is None
+    }
+    missing = tuple(at for at, path in paths.items() if not path.exists())
+    if missing and not _count(config, plan, out, missing, paths, workers, stopping, show_progress):
+        return config
+    filters = tuple(
+        FilterConfig.model_validate({"use": each.use, **each.options, "statistics": str(paths[at])})
+        if at in paths
+        else each
+        for at, each in enumerate(config.filters)
+    )
+    return config.model_copy(update={"filters": filters})
+
+
+def _count(
+    config: RunConfig,
+    plan: InputPlan,
+    out: Path,
+    wanted: tuple[int, ...],
+    paths: dict[int, Path],
+    workers: int,
+    stopping: Callable[[], bool],
+    show_progress: bool | None,
+) -> bool:
+    work = out / TEMPORARY / STATISTICS
+    work.mkdir(parents=True, exist_ok=True)
+    jobs = [_CountJob(shard, plan.only(shard), config, wanted, work) for shard in plan.shards]
+    total = None if any(shard.rows is None for shard in plan.shards) else sum(shard.rows or 0 for shard in plan.shards)
+    with progress("counting", total, "rows", enabled=show_progress) as advance:
+        for rows in run_jobs(_count_shard, jobs, workers=workers, stopping=stopping):
+            advance(rows)
+    if stopping():
+        return False
+    filters = load_filters(config)
+    for at in wanted:
+        each = filters[at]
+        if isinstance(each, CorpusFilter):
+            parts = sorted(work.glob(f"{at}-*.parquet"))
+            paths[at].parent.mkdir(exist_ok=True)
+            waiting = paths[at].with_suffix(".tmp")
+            pq.write_table(each.freeze(parts), waiting, compression="zstd")
+            waiting.replace(paths[at])
+    shutil.rmtree(work)
+    return True
+
+
+def _count_shard(job: _CountJob) -> int:
+    """Count one shard for every filter that wants it; returns its rows."""
+    filters = load_filters(job.config)
+    writers: dict[int, pq.ParquetWriter] = {}
+    rows = 0
+    try:
+        for batch in read_shard(job.shard, job.plan):
+            rows += len(batch.table) + len(batch.quarantine)
+            for name in _COUNTED:
+                if name not in batch.table.column_names:
+                    continue
+                before = single(batch.table, "prompt") if name == "chosen" else None
+                turns = turn_table(name, single(batch.table, name), before).in_shard(job.shard.key, batch.row)
+                for at in job.filters:
+                    each = filters[at]
+                    if isinstance(each, CorpusFilter):
+                        counted = each.count(turns.having_role(each.reads()))
+                        if at not in writers:
+                            path = job.work / f"{at}-{job.shard.key}.parquet"
+                            writers[at] = pq.ParquetWriter(path, counted.schema, compression="zstd")
+                        writers[at].write_table(counted)
+    finally:
+        for writer in writers.values():
+            writer.close()
+    return rows
