@@ -1,4 +1,4 @@
-"""Time of ``phrasemill clean`` against a plain polars copy of the same files: ``clean_vs_copy.py [INPUT] [--runs N]``.
+"""Time of phrasemill against a plain polars copy of the same files: ``clean_vs_copy.py [INPUT] [--runs N]``.
 
 Prints one JSON line. See README.md beside this file.
 """
@@ -46,6 +46,13 @@ print(json.dumps([code, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru
 """
 """Runs one command as its only child, so that the peak of all children is the peak of that command."""
 
+SCANS: Final = {
+    "scan": ["regex"],
+    "scan_fuzzy": ["regex", "fuzzy"],
+    "scan_classifier": ["regex", "fuzzy", "classifier"],
+}
+"""Scans with a policy, by the filters that they run."""
+
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
@@ -86,13 +93,17 @@ def generate(folder: Path, rows: int = GENERATED_ROWS) -> list[Path]:
 
 
 def compare(files: Sequence[Path], scratch: Path, runs: int) -> dict[str, Any]:
-    """Both commands in turns, the first round not counted."""
-    seconds: dict[str, list[float]] = {"copy": [], "clean": []}
-    peaks: dict[str, float] = {"copy": 0.0, "clean": 0.0}
+    """All sides in turns, the first round not counted."""
+    sides = ("copy", "clean", *SCANS)
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    peaks: dict[str, float] = dict.fromkeys(sides, 0.0)
+    for name, filters in SCANS.items():
+        config = {"input": {"path": "."}, "filters": [{"use": each} for each in filters]}
+        (scratch / f"{name}.yaml").write_text(json.dumps(config))
     for number in range(runs + 1):
         for name in seconds:
             out = scratch / f"{name}-{number}"
-            took, peak = measure(command(name, files, out))
+            took, peak = measure(command(name, files, out, scratch))
             if number:
                 seconds[name].append(took)
                 peaks[name] = max(peaks[name], peak)
@@ -108,17 +119,20 @@ def compare(files: Sequence[Path], scratch: Path, runs: int) -> dict[str, Any]:
         "text_bytes": text,
         "input_bytes": input_bytes,
         **results,
-        "ratio": round(results["clean"]["median"] / results["copy"]["median"], 3),
+        "ratio": {
+            name: round(results[name]["median"] / results["copy"]["median"], 2) for name in sides if name != "copy"
+        },
     }
 
 
-def command(name: str, files: Sequence[Path], out: Path) -> list[str]:
-    """The command line of one run, whose output goes under ``out``."""
+def command(name: str, files: Sequence[Path], out: Path, scratch: Path) -> list[str]:
+    """The command line of one run, whose output goes under ``out``; ``scratch`` has the scans' configurations."""
     inputs = [str(file) for file in files]
     if name == "copy":
         out.mkdir()
         return [sys.executable, "-c", COPY, str(out), *inputs]
-    return [sys.executable, "-m", "phrasemill.engine.cli", "clean", *inputs, "-o", str(out), "--quiet"]
+    how = ["clean"] if name == "clean" else ["scan", "--policy", str(scratch / f"{name}.yaml")]
+    return [sys.executable, "-m", "phrasemill.engine.cli", *how, *inputs, "-o", str(out), "--quiet"]
 
 
 def measure(arguments: Sequence[str]) -> tuple[float, float]:
@@ -161,7 +175,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    packages = ("polars", "pyarrow", "hyperscan", "google-re2")
+    packages = ("polars", "pyarrow", "ahocorasick-rs", "google-re2")
     return {
         "platform": platform.platform(),
         "cores": cores,

@@ -47,11 +47,16 @@ _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 def main() -> None:
     """Plant, mine, and print the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("input", type=Path, help="a Parquet file or a folder of them, with a column messages")
-    parser.add_argument("model", nargs="+", help="values of the column that names the model")
+    parser.add_argument(
+        "input", nargs="?", type=Path, help="a Parquet file or a folder of them, with a column messages"
+    )
+    parser.add_argument("model", nargs="*", help="values of the column that names the model")
     parser.add_argument("--by", default="source", help="that column")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    if given.input is None or not given.model:
+        print(json.dumps({"benchmark": "mine_planted", "skipped": "give a file or folder, and names of its models"}))
+        return
     files = sorted(given.input.rglob("*.parquet")) if given.input.is_dir() else [given.input]
     rows = pl.read_parquet(files)
     models = {model: measure(rows, given.by, model, given.seed) for model in given.model}

@@ -20,7 +20,7 @@ import blake3
 _CODE: Final = ("cache.py", "compiled.py", "factor.py", "linear.py", "literals.py", "packs.py")
 """Modules whose change makes old entries useless."""
 
-_ENGINES: Final = ("google-re2", "hyperscan")
+_ENGINES: Final = ("google-re2",)
 
 
 def cached(kind: str, parts: Iterable[bytes], build: Callable[[], bytes]) -> bytes:

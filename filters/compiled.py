@@ -10,7 +10,7 @@ from typing import Final, cast
 import re2
 
 from phrasemill.filters.factor import Need, needed
-from phrasemill.filters.linear import MAX_WIDTH, Alternation, group_names, literal, max_width, parse, to_re2
+from phrasemill.filters.linear import MAX_WIDTH, Alternation, group_names, literal, max_width, parse, relaxed, to_re2
 from phrasemill.schemas.errors import PackError
 from phrasemill.schemas.rule import Rule, RulePack
 
@@ -32,12 +32,15 @@ THERE: Final = re2._Anchor.ANCHOR_START
 class CompiledRule:
     """``pattern`` and ``unless`` are RE2's; ``span_group`` and ``cut_group`` are group numbers, 0 for the whole match.
 
-    ``cut_group`` is None where a strip removes nothing. ``needs``: what a text must hold before the rule can match.
+    ``language``: the code of the turns that it holds in, ``any`` for all. ``cut_group`` is None where a strip removes
+    nothing. ``probe`` matches wherever ``pattern`` does. ``needs``: what a text must hold before the rule can match.
     """
 
     rule: Rule
     pack: str
+    language: str
     pattern: str
+    probe: str
     needs: Need
     span_group: int
     cut_group: int | None
@@ -52,6 +55,11 @@ class CompiledRule:
     def search(self) -> Search:
         """The first match in a part of a text; what is before and behind the part is seen but not matched."""
         return _search(self.pattern)
+
+    @property
+    def hint(self) -> Search:
+        """The first place where the rule may match, by a pattern that is quicker to run and matches more."""
+        return _search(self.probe)
 
     @property
     def exceptions(self) -> tuple[Search, ...]:
@@ -86,7 +94,7 @@ def compile_rule(rule: Rule, pack: RulePack, where: str) -> CompiledRule:
         raise PackError(f"{where}: the pattern has a group 'cut', but frame is {rule.frame!r}; expected 'group'")
     span = numbers.get(SPAN, 0)
     cut_group = {"none": None, "match": span, "tail": 0, "group": numbers.get(CUT)}[rule.frame]
-    return CompiledRule(rule, pack.id, pattern, needs, span, cut_group, unless)
+    return CompiledRule(rule, pack.id, pack.language, pattern, relaxed(tree), needs, span, cut_group, unless)
 
 
 def pattern_text(rule: Rule, macros: dict[str, str], where: str) -> str:

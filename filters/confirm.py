@@ -66,11 +66,14 @@ def _matches(raw: bytes, rule: CompiledRule, windows: list[Window], at: int) -> 
     A match that begins behind its window is passed over: the end of the search may have cut it short, and the window
     that it begins in is still to come. No match is empty, for each holds what its rule needs.
     """
-    search = rule.search
+    search, hint = rule.search, rule.hint
     for low, high, stop in windows:
         at = max(at, low)
         while at < high:
-            spans = search(ANYWHERE, raw, at, stop)
+            first = hint(ANYWHERE, raw, at, stop)[0][0]
+            if first < 0 or first >= high:
+                break
+            spans = search(ANYWHERE, raw, first, stop)
             start, end = spans[0]
             if start < 0 or start >= high:
                 break

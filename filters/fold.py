@@ -1,14 +1,15 @@
 """Texts folded for the search of literals, all of a batch at once in numpy, and the way back to their own bytes.
 
-Folded are ASCII letters to small ones, a run of white space to one space, every apostrophe to ``'``. Two letters
-beyond ASCII count as ASCII ones where case does not matter, U+017F and U+212A; turns with them are only marked.
+Folded are letters of ASCII, Latin-1 and Cyrillic to small ones, a run of white space to one space, every apostrophe to
+``'``. Some letters count as one of these where case does not matter though they have another length in bytes (U+017F as
+an s, U+212A as a k, U+1C80 as a Cyrillic letter); turns with them are only marked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ _FOLDED: Final = _table()
 class FoldedTurns:
     """``text``: all turns, folded; ``begins`` and ``ends``: each turn's bytes in it, as int64.
 
-    ``odd``: the turns that hold a letter beyond ASCII that counts as an ASCII one.
+    ``odd``: the turns that hold a letter that counts as one of another length.
     """
 
     text: npt.NDArray[np.uint8]
@@ -72,13 +73,14 @@ def fold_turns(data: memoryview, starts: Sequence[int], stops: Sequence[int]) ->
 def _fold_wide(raw: npt.NDArray[np.uint8], text: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
     """Fold the characters of several bytes in ``text``.
 
-    Returns which bytes go, and where letters are that count as ASCII ones.
+    Returns which bytes go, and where letters are that count as ones of another length.
     """
     high = np.flatnonzero(raw >= 0xC2)  # leading bytes: in UTF-8 at least one more byte follows
     lead, second = raw[high], raw[np.minimum(high + 1, len(raw) - 1)]
-    pair = lead.astype(np.uint16) << 8 | second
+    pair = (lead.astype(np.uint16) << np.uint16(8)) | second
     no_break = high[pair == 0xC2A0]
     text[no_break] = text[no_break + 1] = _SPACE
+    _lower(text, high, pair)
     short = high[(pair == 0xC2B4) | (pair == 0xCABC)]
     three = high[(pair == 0xE280) | (pair == 0xE284)]
     third = raw[np.minimum(three + 2, len(raw) - 1)]
@@ -86,4 +88,20 @@ def _fold_wide(raw: npt.NDArray[np.uint8], text: npt.NDArray[np.uint8]) -> tuple
     long = three[is_quote & (third == 0x99)]
     text[short] = text[long] = _APOSTROPHE
     dropped = np.concatenate([short + 1, long + 1, long + 2])
-    return dropped, np.concatenate([high[pair == 0xC5BF], three[~is_quote & (third == 0xAA)]])
+    signs = three[~is_quote & ((third == 0xAA) | (third == 0xAB))]
+    old = high[pair == 0xE1B2]
+    return dropped, np.concatenate([high[pair == 0xC5BF], signs, old])
+
+
+def _lower(text: npt.NDArray[np.uint8], high: Offsets, pair: npt.NDArray[np.integer[Any]]) -> None:
+    """Make capitals of Latin-1 and Cyrillic small: each is two bytes, and so is its small letter."""
+    latin = high[(pair >= 0xC380) & (pair <= 0xC39E) & (pair != 0xC397)]
+    text[latin + 1] += 0x20
+    for first, last, lead, shift in (
+        (0xD080, 0xD08F, 0xD1, 0x10),
+        (0xD090, 0xD09F, 0xD0, 0x20),
+        (0xD0A0, 0xD0AF, 0xD1, -0x20),
+    ):
+        at = high[(pair >= first) & (pair <= last)]
+        text[at] = lead
+        text[at + 1] = (text[at + 1].astype(np.int16) + shift).astype(np.uint8)

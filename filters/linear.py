@@ -12,10 +12,15 @@ from typing import Final
 
 from phrasemill.schemas.errors import PackError
 
-WHITE_SPACE: Final = r"[\s\x{a0}]{1,16}"
+_GAP: Final = r"[\s\x{a0}]"
+
+WHITE_SPACE: Final = _GAP + "{1,16}"
 """What a literal space in a pattern matches: a run of white space or no-break spaces, bounded so that width is."""
 
 APOSTROPHE: Final = r"['\x{2019}\x{2bc}\x{60}\x{b4}]"
+
+FEW: Final = 3
+"""A repeat of so few keeps its count where others lose it."""
 
 MAX_WIDTH: Final = 2_000
 """Longest match, in code points, of a rule that may match anywhere: what keeps find-all linear in the text."""
@@ -198,6 +203,26 @@ def _emit(piece: Piece) -> str:
         opening = f"(?P<{item.name}>" if item.name else f"(?{item.flags}:" if item.flags is not None else "(?:"
         text = f"{opening}{to_re2(item.body)})"
     return text + piece.quantifier
+
+
+def relaxed(tree: Alternation) -> str:
+    """A pattern that matches wherever the tree does, and more: long repeats lose their count, groups their names.
+
+    An automaton must tell apart every count that a repeat may have come to; without them it stays small, and says
+    quickly where the tree itself is worth trying.
+    """
+    return "|".join("".join(_relaxed(piece) for piece in branch) for branch in tree.branches)
+
+
+def _relaxed(piece: Piece) -> str:
+    item = piece.item
+    if isinstance(item, Atom):
+        text = f"(?:{_GAP}+)" if item.text == WHITE_SPACE else item.text
+    else:
+        text = f"(?{item.flags or ''}:{relaxed(item.body)})"
+    if piece.high is not None and piece.high <= FEW:
+        return text + piece.quantifier
+    return text + ("+" if piece.low else "*")
 
 
 def max_width(tree: Alternation) -> int | None:

@@ -40,6 +40,9 @@ world would you your name key important because date order start though through 
 COMMON: Final = frozenset(_COMMON.split())
 """Words so common in English prose that finding one tells next to nothing."""
 
+_TWO_BYTES: Final = re.compile("[\u00c0-\u00d6\u00d8-\u00de\u00e0-\u00f6\u00f8-\u00fe\u0400-\u045f]")
+"""Letters beyond ASCII whose capital and small forms are of one length, and folded (``fold``)."""
+
 _APOSTROPHES: Final = "'`\u2019\u02bc\u00b4"
 _SPACES: Final = "\t\n\f\r \u00a0"
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "s": " "}
@@ -63,6 +66,8 @@ def folded_character(char: str) -> str | None:
         return None
     if char.isascii():
         return char.lower()
+    if _TWO_BYTES.fullmatch(char):
+        return char.lower().encode().decode("latin-1")
     if not char.lower() == char.upper() == char.casefold() == char:
         return None
     return char.encode().decode("latin-1")

@@ -66,7 +66,9 @@ def ready_rules(names: Sequence[str]) -> tuple[CompiledRule, ...]:
         CompiledRule(
             rule=Rule.model_validate(plain["rule"]),
             pack=plain["pack"],
+            language=plain["language"],
             pattern=plain["pattern"],
+            probe=plain["probe"],
             needs=Need.from_plain(plain["needs"]),
             span_group=plain["span_group"],
             cut_group=plain["cut_group"],
@@ -81,7 +83,9 @@ def _pack(rules: Sequence[CompiledRule]) -> bytes:
         {
             "rule": rule.rule.model_dump(mode="json", exclude={"examples", "note"}),
             "pack": rule.pack,
+            "language": rule.language,
             "pattern": rule.pattern,
+            "probe": rule.probe,
             "needs": rule.needs.plain(),
             "span_group": rule.span_group,
             "cut_group": rule.cut_group,

@@ -23,6 +23,7 @@ from phrasemill.filters.confirm import RawHit, confirm_within
 from phrasemill.filters.exemptions import Exemptions
 from phrasemill.filters.finder import Finder
 from phrasemill.filters.hits import Hit
+from phrasemill.filters.language_gate import by_language, in_their_language
 from phrasemill.filters.merge import merge_hits
 from phrasemill.filters.offsets import CodePoints
 from phrasemill.filters.packs import packs_fingerprint, ready_rules
@@ -31,7 +32,7 @@ from phrasemill.filters.shadow_batch import shadows
 from phrasemill.filters.turns import TurnTable
 
 MARKUP: Final = frozenset({"leaked_markup"})
-"""Categories whose rules look for markup: they read the text itself, never its shadow."""
+"""Categories whose rules look for markup: they read the text itself, never its shadow. An entity shows a token."""
 
 
 class RegexFilter(Filter, name="regex"):
@@ -49,6 +50,10 @@ class RegexFilter(Filter, name="regex"):
     def reads(self) -> tuple[str, ...]:
         """Roles that any rule reads."""
         return tuple(sorted({role for rule in self.rules for role in rule.rule.roles}))
+
+    @cached_property
+    def _languages(self) -> dict[str, str]:
+        return {rule.rule.id: rule.language for rule in self.rules}
 
     @cached_property
     def _finder(self) -> Finder:
@@ -88,7 +93,7 @@ class RegexFilter(Filter, name="regex"):
         for at, raw, found in self._found(turns, turns.text.take(pa.array(shaded)), shaded, *self._markup):
             hits.extend(self._judge(at, raw, found, turns))
         hits.sort(key=lambda hit: hit.at)
-        return hits
+        return in_their_language(hits, self._languages, turns)
 
     def _found(
         self,
@@ -107,7 +112,8 @@ class RegexFilter(Filter, name="regex"):
             speaker = roles[speakers[place]]
             named = ((rules[number], windows) for number, windows in candidates)
             raw = bytes(data[starts[place] : stops[place]])
-            if found := confirm_within(raw, [each for each in named if speaker in each[0].rule.roles]):
+            groups = by_language([each for each in named if speaker in each[0].rule.roles])
+            if found := [hit for group in groups for hit in confirm_within(raw, group)]:
                 yield int(owners[place]), raw, found
 
     def _judge(

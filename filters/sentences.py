@@ -1,8 +1,8 @@
 """Sentences of texts, by offsets: for whole batches in columns, without an object per sentence.
 
-A sentence ends at a line break, or behind ``.``, ``!``, ``?`` or ``…`` (with the quotes, brackets and emphasis that close
-there) where white space follows. Not behind the number of a list item, a single capital letter, a common abbreviation,
-or where the next word begins in lower case. A full stop of Chinese or Japanese needs no space behind it.
+A sentence ends at a line break, or behind ``.``, ``!``, ``?`` or ``…`` (with the quotes, brackets and emphasis that
+close there) where white space follows. Not behind the number of a list item, a single capital letter, a common
+abbreviation, or where the next word begins in lower case. A full stop of Chinese or Japanese needs no space behind it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def _wide_ends(text: Bytes) -> Offsets:
     lead = np.flatnonzero((text[:-2] & 0xFE) == 0xE2)
     ellipsis = (text[lead] == 0xE2) & (text[lead + 1] == 0x80) & (text[lead + 2] == 0xA6)
     stop = (text[lead] == 0xE3) & (text[lead + 1] == 0x80) & (text[lead + 2] == 0x82)
-    return lead[ellipsis | stop]
+    found: Offsets = lead[ellipsis | stop]
+    return found
 
 
 def _past_closes(text: Bytes, behind: Offsets) -> Offsets:
@@ -168,7 +169,8 @@ def _is_item(text: Bytes, marks: Offsets) -> npt.NDArray[np.bool_]:
         at = np.where((at >= 0) & _DIGIT[text[np.maximum(at, 0)]], at - 1, at)
     for _ in range(_ITEM_MARKS):
         at = np.where((at >= 0) & _ITEM[text[np.maximum(at, 0)]], at - 1, at)
-    return (at < 0) | (text[np.maximum(at, 0)] == 10)
+    begins: npt.NDArray[np.bool_] = (at < 0) | (text[np.maximum(at, 0)] == 10)
+    return begins
 
 
 def _is_abbreviation(text: Bytes, marks: Offsets) -> npt.NDArray[np.bool_]:

@@ -53,8 +53,20 @@ def may_need(texts: pa.LargeStringArray) -> Indices:
 def shadows(texts: pa.LargeStringArray) -> tuple[Indices, pa.LargeStringArray]:
     """Indices of texts, in no particular order, and their shadows; all other texts have none. No text is null.
 
-    A few texts may be there with a shadow that is the text itself.
+    A few texts may be there with a shadow that is the text itself. Asked again for the very same array, as several
+    filters do one after the other, it gives the same answer at no cost; only the last one is kept.
     """
+    global _last
+    known = _last
+    if known is None or known[0] is not texts:
+        known = _last = (texts, *_shadows(texts))
+    return known[1], known[2]
+
+
+_last: tuple[pa.LargeStringArray, Indices, pa.LargeStringArray] | None = None
+
+
+def _shadows(texts: pa.LargeStringArray) -> tuple[Indices, pa.LargeStringArray]:
     emphasis = _holds(texts, _EMPHASIS)
     one_by_one = _holds(texts, _LETTERS)
     one_by_one[emphasis] |= _holds(texts.filter(pa.array(emphasis)), _NO_PROSE)

@@ -77,7 +77,7 @@ class Policy(BaseModel):
     gate: Gate = Gate()
 
     def action(self, category: str, rule_id: str) -> Action:
-        """The action for a hit: the rule's own, else its category's, else the shipped default's for either, else ``tag``."""
+        """The action for a hit: its rule's or else its category's, of this policy or else of the shipped default."""
         for actions in (self.actions, DEFAULT_ACTIONS):
             for name in (rule_id, category):
                 if name in actions:

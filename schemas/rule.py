@@ -73,7 +73,7 @@ class RulePack(BaseModel):
 
     id: RuleId
     version: int = Field(default=1, ge=1)
-    language: str = "en"
+    language: str = "any"
     description: str = ""
     macros: dict[str, str] = Field(default_factory=dict)
     rules: tuple[Rule, ...]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from phrasemill import __version__
-from phrasemill.engine.cli import after, before, diff, mine, rules, runs, traits
+from phrasemill.engine.cli import after, before, classifier, diff, mine, rules, runs, traits
 from phrasemill.engine.cli.output import complain, prepare_streams
 from phrasemill.schemas.errors import PhrasemillError
 
@@ -37,6 +37,7 @@ for command in (
     after.sql,
 ):
     app.command()(command)
+app.add_typer(classifier.app, name="classifier")
 app.add_typer(rules.app, name="rules")
 app.add_typer(traits.app, name="traits")
 

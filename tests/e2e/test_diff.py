@@ -32,7 +32,7 @@ def test_equal_folders_do_not_differ(cleaned: Any) -> None:
     cleaned.run("clean", out=other)
     found = diff(cleaned.out, other)
     assert (found.rows, found.changed, found.only_before, found.only_after) == (5, 0, 0, 0)
-    assert not (found.actions or found.outcomes or found.rules or found.examples)
+    assert (found.actions, found.outcomes, found.rules, found.examples) == ((), (), (), ())
 
 
 def test_another_policy_is_decided_from_the_stored_spans(cleaned: Any) -> None:

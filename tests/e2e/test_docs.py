@@ -18,6 +18,7 @@ from phrasemill.engine.assemble import check_names
 from phrasemill.engine.catalog import SCHEMAS, VIEWS
 from phrasemill.engine.cli.app import app
 from phrasemill.engine.query import run_sql
+from phrasemill.filters.fuzzy_phrases import compile_phrases, read_phrases
 from phrasemill.filters.lint import lint_packs
 from phrasemill.generators.traits import load_trait
 from phrasemill.schemas.config import RunConfig
@@ -100,6 +101,8 @@ def test_yaml_can_be_used(block: Block, tmp_path: Path) -> None:
     assert isinstance(data, dict)
     if "rules" in data:
         assert lint_packs([str(path)]) == []
+    elif "entries" in data:
+        assert compile_phrases(read_phrases(str(path)), str(path))
     elif "statement" in data:
         assert load_trait(path).id
     elif data.keys() <= RunConfig.model_fields.keys():

@@ -16,7 +16,7 @@ def _pieces(text: str) -> list[str]:
     ("text", "expected"),
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
-        ("He said “go.” She left.", ["He said “go.”", "She left."]),
+        ("He said \u201cgo.\u201d She left.", ["He said \u201cgo.\u201d", "She left."]),
         ("**Bold end.** Then (so.) Last", ["**Bold end.**", "Then (so.)", "Last"]),
         ("A line\nand another\r\n\r\nlast", ["A line", "and another", "last"]),
         ("Dr. Weiss met Mrs. Lund, e.g. at noon. Rain fell.", ["Dr. Weiss met Mrs. Lund, e.g. at noon.", "Rain fell."]),

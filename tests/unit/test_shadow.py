@@ -137,9 +137,9 @@ def test_a_strip_leaves_the_text_well_formed(text: str) -> None:
 
 
 def test_markup_is_looked_for_in_the_text_itself() -> None:
-    found = REGEX.find_each(conversations([("Go on.", "It is **so**.&lt;|im_end|&gt; Yes.<|im_end|>")]))
-    assert [(hit.start, hit.rule_id) for hit in found] == [(34, "leaked_markup.end_token")]
-    assert found[0].cut == (34, 44)
+    found = REGEX.find_batch(conversations([("Go on.", "It is **so**, yes.<|im_end|>")]))
+    assert [(hit.start, hit.category) for hit in found] == [(18, "leaked_markup")]
+    assert found[0].cut == (18, 28)
 
 
 def test_exemptions_are_those_of_the_original() -> None:
