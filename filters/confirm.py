@@ -17,6 +17,9 @@ from phrasemill.filters.masks import reasoning_stop
 UNLESS_BYTES: Final = 120
 """How far around a hit its exceptions are looked for."""
 
+TRIES: Final = 16
+"""Places of a turn at which a rule is tried by itself; behind them it is searched for, so that time stays linear."""
+
 END_GAP_BYTES: Final = 200
 """Longest text that may follow an ``end`` hit in its block."""
 
@@ -67,13 +70,21 @@ def _matches(raw: bytes, rule: CompiledRule, windows: list[Window], at: int) -> 
     that it begins in is still to come. No match is empty, for each holds what its rule needs.
     """
     search, hint = rule.search, rule.hint
+    tries = TRIES
     for low, high, stop in windows:
         at = max(at, low)
         while at < high:
             first = hint(ANYWHERE, raw, at, stop)[0][0]
             if first < 0 or first >= high:
                 break
-            spans = search(ANYWHERE, raw, first, stop)
+            # Nothing begins before the hint. A search that is tied to one place has far fewer states to build.
+            spans = search(THERE, raw, first, stop)
+            if spans[0][0] < 0 and tries:
+                tries -= 1
+                at = first + 1
+                continue
+            if spans[0][0] < 0:
+                spans = search(ANYWHERE, raw, first, stop)
             start, end = spans[0]
             if start < 0 or start >= high:
                 break
