@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,6 +20,7 @@ import polars as pl
 
 from phrasemill.engine.classifier_fit import fit
 from phrasemill.engine.classifier_text import Example
+from phrasemill.engine.word_net_fit import fit_net
 from phrasemill.filters.classifier_model import (
     CATEGORIES,
     NONE,
@@ -26,10 +28,12 @@ from phrasemill.filters.classifier_model import (
     Record,
     SentenceModel,
     load,
+    net_path,
     normalised,
-    predict,
+    opinion,
     record_path,
 )
+from phrasemill.filters.word_net import VECTORS_SHA256, vectors
 from phrasemill.schemas.errors import GateError, InputError, PhrasemillError
 
 SETTINGS: Final[Mapping[str, Any]] = {
@@ -52,14 +56,18 @@ numbers that nothing need be quantised: that cost more precision than small vect
 WRITTEN_WEIGHT: Final = 4
 """How often a sentence written by hand is shown for each one drawn from a template: people's sentences vary more."""
 
+DRAWN_EVERY: Final = 3
+DRAWN_SHARE: Final = 0.5
+"""A net sees every third drawn sentence, and each counts half of a written one."""
+
 HELD_OUT: Final = 0.1
 """Share of the sentences that a model is scored on and not trained on."""
 
 FLOORS: Final[Mapping[str, float]] = {
-    "ai_self_reference": 0.95,
-    "refusal": 0.97,
-    "sycophancy": 0.97,
-    "moralising": 0.99,
+    "ai_self_reference": 0.88,
+    "refusal": 0.92,
+    "sycophancy": 0.86,
+    "moralising": 0.98,
 }
 """Least thresholds of the shipped model: held-out sentences are by the same hands, real answers are harder."""
 
@@ -102,12 +110,14 @@ def train(
     out: Path,
     *,
     precision: float,
+    backend: str = "static",
     seed: int = 1,
     floors: Mapping[str, float] | None = None,
 ) -> list[LabelScore]:
     """Train a model, write it and its record, and return its scores on held-out sentences, in the order of the labels.
 
-    ``precision`` is what each threshold has to reach there, and ``floors`` what it may not fall below.
+    ``precision`` is what each threshold has to reach there, and ``floors`` what it may not fall below. ``backend``:
+    ``fasttext`` alone, or ``static`` for a net over word vectors beside it.
 
     Raises:
         InputError: too few sentences, or a label that is never used.
@@ -121,7 +131,8 @@ def train(
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         _fit(learned, temporary, seed)
-        scores = predict(load(temporary), labels, _lines(held))
+        net = _fit_net(learned, labels, seed) if backend == "static" else None
+        scores = opinion(load(temporary), net, labels, pl.Series(_lines(held), dtype=pl.String))
         _check_numbers(scores)
         limits = _thresholds(scores, held, labels, precision, floors or {})
         result = _score(scores, held, labels, limits)
@@ -130,12 +141,14 @@ def train(
             normaliser=NORMALISER,
             labels=labels,
             thresholds=limits,
+            net=None if net is None else _write_net(net, net_path(out)),
             trained={
                 "sentences": len(learned),
                 "held_out": len(held),
                 "precision": precision,
                 "seed": seed,
                 "settings": dict(SETTINGS),
+                "vectors": None if net is None else VECTORS_SHA256,
                 "scores": [each.as_row() for each in result],
             },
         )
@@ -182,6 +195,27 @@ def _fit(examples: Sequence[Example], out: Path, seed: int) -> None:
         text = Path(folder) / "text"
         text.write_text("\n".join(lines) + "\n", encoding="utf-8")
         fit({**SETTINGS, "seed": seed}, text, out)
+
+
+def _fit_net(examples: Sequence[Example], labels: Sequence[str], seed: int) -> dict[str, npt.NDArray[np.float32]]:
+    """A net trained on the written sentences and a share of the drawn ones, in half precision."""
+    drawn = [each for each in examples if not each.written]
+    shown = [each for each in examples if each.written] + drawn[::DRAWN_EVERY]
+    truth = np.array([[label in each.labels for label in labels] for each in shown], dtype=np.float32)
+    shares = np.array([1.0 if each.written else DRAWN_SHARE for each in shown], dtype=np.float32)
+    weights = fit_net(_lines(shown), truth, shares, vectors(), seed)
+    return {name: each.astype(np.float16).astype(np.float32) for name, each in weights.items()}
+
+
+def _write_net(weights: Mapping[str, npt.NDArray[np.float32]], path: Path) -> str:
+    """Write a net in half precision and return the sha256 of the file."""
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {name: each.astype(np.float16) for name, each in weights.items()}
+    np.savez_compressed(content, **arrays)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content.getvalue())
+    temporary.replace(path)
+    return hashlib.sha256(content.getvalue()).hexdigest()
 
 
 def _check_numbers(scores: npt.NDArray[np.float32]) -> None:

@@ -64,7 +64,13 @@ class ClassifierFilter(Filter, name="classifier"):
         """Name, version, the content of the model and the thresholds: where its file lies changes nothing."""
         record = self._model.record
         limits = dict(record.thresholds) if self.threshold is None else self.threshold
-        return {"use": self.name, "version": self.version, "model": record.sha256, "threshold": limits}
+        return {
+            "use": self.name,
+            "version": self.version,
+            "model": record.sha256,
+            "net": record.net,
+            "threshold": limits,
+        }
 
     def find_batch(self, turns: TurnTable) -> list[Hit]:
         """Hits of all turns, one per sentence and category, sorted by turn and start."""
@@ -155,9 +161,12 @@ def _buffer(texts: pa.LargeStringArray) -> tuple[memoryview, Offsets]:
 
 
 def _sentences(raw: Bytes, start: Offsets, stop: Offsets) -> pl.Series:
-    """The text of each sentence, as a column gathered in one copy."""
-    lengths = stop - start
-    borders = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    source = np.arange(borders[-1]) + np.repeat(start - borders[:-1], lengths)
-    column = pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(borders), pa.py_buffer(raw[source]))
-    return pl.Series(pl.from_arrow(column))
+    """The text of each sentence; they are in order and do not overlap.
+
+    Sentences and the gaps between them are one column over the bytes as they lie, of which every second is kept.
+    """
+    if not len(start):
+        return pl.Series([], dtype=pl.String)
+    borders = np.stack([start, stop], axis=1).astype(np.int64).ravel()
+    column = pa.LargeStringArray.from_buffers(len(borders) - 1, pa.py_buffer(borders), pa.py_buffer(raw))
+    return pl.Series(pl.from_arrow(column)).gather_every(2)

@@ -1,12 +1,15 @@
-"""Sentence models of fastText: loaded only with a record that vouches for the file, asked in lists.
+"""Sentence models: loaded only with a record that vouches for their files, asked in lists.
+
+A model is one of fastText alone, or of fastText with a net over word vectors beside it: then the net gives a second
+opinion on the sentences that fastText finds likely, and both must be fairly sure.
 
 fastText loads a truncated or damaged file without a word and then answers differently. So beside every model
-``NAME.bin`` lies its record ``NAME.json`` with the sha256 of the file, and the file is hashed before fastText sees it.
+``NAME.bin`` lies its record ``NAME.json`` with the sha256 of the file (and of ``NAME.npz``, the net), and the file is
+hashed before fastText sees it.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +20,9 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from phrasemill.schemas.errors import IntegrityError, PluginError
+from phrasemill.filters.checked_file import checked_content
+from phrasemill.filters.word_net import Weights, probabilities, read_weights, vectors
+from phrasemill.schemas.errors import PluginError
 
 SHIPPED: Final = Path(__file__).parent / "models" / "sentences-en.bin"
 """The model that ships with the package."""
@@ -31,11 +36,17 @@ NONE: Final = "none"
 MAX_CHARS: Final = 400
 """More of a sentence than this is not read: what it does is said by then, and lists run on."""
 
+LIKELY: Final = 0.2
+"""The probability of fastText from which the net is asked."""
+
+_LEAST: Final = 1e-4
+"""Surer than this nobody is taken to be."""
+
 Scores = npt.NDArray[np.float32]
 
 
 class Record(BaseModel):
-    """What is known of a model file. ``thresholds``: probability from which a label counts."""
+    """What is known of a model. ``thresholds``: probability from which a label counts; ``net``: sha256 of its net."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,13 +54,15 @@ class Record(BaseModel):
     normaliser: int
     labels: tuple[str, ...] = Field(min_length=1)
     thresholds: Mapping[str, float]
+    net: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     trained: Mapping[str, Any] = {}
 
 
-NORMALISER: Final = 1
+NORMALISER: Final = 2
 """Version of ``normalised``: a model reads only text that was prepared as its training text was."""
 
 _STEPS: Final[tuple[tuple[str, str], ...]] = (
+    (r"\"[^\"]{2,}\"|\x{201c}[^\x{201c}\x{201d}]{2,}\x{201d}", " "),
     (r"[\x{2018}\x{2019}\x{02bc}`\x{00b4}]", "'"),
     (r"[\x{200b}-\x{200d}\x{00ad}\x{2060}\x{feff}]", ""),
     (r"[*_#~\"\x{201c}\x{201d}<>|\\]", " "),
@@ -71,7 +84,10 @@ _STEPS: Final[tuple[tuple[str, str], ...]] = (
 
 
 def normalised(sentences: pl.Series) -> pl.Series:
-    """What a model reads of each sentence: one line, small letters, words and marks apart, contractions written out."""
+    """What a model reads of each sentence: one line, small letters, words and marks apart, contractions written out.
+
+    What stands in double quotes is left out: it is not said but cited.
+    """
     text = sentences.str.slice(0, MAX_CHARS).str.to_lowercase()
     for pattern, replacement in _STEPS:
         text = text.str.replace_all(pattern, replacement)
@@ -81,6 +97,11 @@ def normalised(sentences: pl.Series) -> pl.Series:
 def record_path(model: Path) -> Path:
     """Where the record of a model file lies."""
     return model.with_suffix(".json")
+
+
+def net_path(model: Path) -> Path:
+    """Where the net of a model file lies, if it has one."""
+    return model.with_suffix(".npz")
 
 
 def read_record(model: Path) -> Record:
@@ -120,21 +141,17 @@ class SentenceModel:
 
     @cached_property
     def _model(self) -> Any:
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise PluginError(f"{self.path}: {error.strerror}; expected a model of fastText") from error
-        got = hashlib.sha256(content).hexdigest()
-        if got != self.record.sha256:
-            raise IntegrityError(
-                f"{self.path}: sha256 is {got}, its record says {self.record.sha256}; "
-                "the file is damaged or was replaced: restore it, or train it anew"
-            )
+        checked_content(self.path, self.record.sha256)
         return load(self.path)
+
+    @cached_property
+    def _net(self) -> Weights | None:
+        path = net_path(self.path)
+        return None if self.record.net is None else read_weights(checked_content(path, self.record.net), path)
 
     def scores(self, sentences: pl.Series) -> Scores:
         """The probability of every label of the record, in its order: one row per sentence, one column per label."""
-        return predict(self._model, self.record.labels, normalised(sentences).to_list())
+        return opinion(self._model, self._net, self.record.labels, normalised(sentences))
 
 
 def load(path: Path) -> Any:
@@ -149,12 +166,12 @@ def load(path: Path) -> Any:
     return model
 
 
-def predict(model: Any, labels: Sequence[str], lines: list[str]) -> Scores:
-    """One row per line, one column per label; the lines are normalised, so that none holds a line break."""
+def predict(model: Any, labels: Sequence[str], lines: list[str], least: float = 0.0) -> Scores:
+    """One row per line, one column per label, 0 below ``least``; the lines are normalised: none holds a line break."""
     scores = np.zeros((len(lines), len(labels)), dtype=np.float32)
     if not lines:
         return scores
-    found, values = model.multilinePredict([line + "\n" for line in lines], len(labels) + 1, 0.0, "strict")
+    found, values = model.multilinePredict([line + "\n" for line in lines], len(labels) + 1, least, "strict")
     counts = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
     column = {f"__label__{label}": number for number, label in enumerate(labels)}
     columns = np.array([column.get(name, -1) for names in found for name in names], dtype=np.int64)
@@ -163,3 +180,22 @@ def predict(model: Any, labels: Sequence[str], lines: list[str]) -> Scores:
     known = columns >= 0
     scores[rows[known], columns[known]] = np.clip(flat[known], 0.0, 1.0)
     return scores
+
+
+def opinion(model: Any, net: Weights | None, labels: Sequence[str], lines: pl.Series) -> Scores:
+    """The probability of every label for each normalised line; below ``LIKELY`` a net is not asked, and it is 0."""
+    first = predict(model, labels, lines.to_list(), 0.0 if net is None else LIKELY)
+    if net is None:
+        return first
+    rows = np.flatnonzero((first >= LIKELY).any(axis=1))
+    second = probabilities(net, vectors(), lines.gather(rows))
+    scores = np.zeros_like(first)
+    both = 1.0 / (1.0 + np.exp(-(_log_odds(first[rows]) + _log_odds(second)) / 2))
+    scores[rows] = np.where(first[rows] >= LIKELY, both, 0.0)
+    return scores
+
+
+def _log_odds(probability: Scores) -> Scores:
+    near = np.clip(probability, _LEAST, 1 - _LEAST)
+    odds: Scores = np.log(near / (1 - near))
+    return odds

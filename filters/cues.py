@@ -1,7 +1,8 @@
 """Cheap signals that a sentence may be of a category: where it stands, and words of one kind beside words of another.
 
 An assistant speaks of itself, refuses, flatters and preaches mostly where its answer begins: there every sentence is in
-doubt, for such things can be said in any words. Behind that it takes words of two kinds in one sentence.
+doubt, for such things can be said in any words (for two categories, if a word points at somebody or denies). Behind
+that it takes words of two kinds in one sentence.
 """
 
 from __future__ import annotations
@@ -82,6 +83,13 @@ _MORAL: Final = (
     r"|well-being|communit(?:y|ies)|love|others|everyone|each other|one another|wrong|decency|society|trust)\b"
 )
 
+_POINTS: Final = (
+    r"\b(?:I|me|my|myself|mine|we|us|our|you|your|this|here|no|not|none|nobody|nothing|never|without)\b"
+    r"|n['\x{2019}]t\b|\b(?:sorry|declined|refused|denied)\b"
+)
+_START: Final = {"ai_self_reference": _POINTS, "refusal": _POINTS}
+"""Near the start of a turn: who speaks of himself or says no has a word for himself, the other, or the no."""
+
 _TOGETHER: Final = {
     "ai_self_reference": (_ME, _NATURE),
     "refusal": (_ME, _UNABLE, _TASK),
@@ -91,7 +99,7 @@ _TOGETHER: Final = {
 
 The rarest comes first: the next is looked for only in what it leaves."""
 
-START_BYTES: Final = 300
+START_BYTES: Final = 200
 """How far from the start of a turn every sentence is in doubt."""
 
 
@@ -106,6 +114,9 @@ def sentences_in_doubt(sentences: pl.Series, at_start: Mask) -> Mask:
     ``at_start``: the sentences that begin within ``START_BYTES`` of their turn.
     """
     doubt = np.repeat(at_start[:, None], len(CATEGORIES), axis=1)
+    rows = np.flatnonzero(at_start)
+    for name, pattern in _START.items():
+        doubt[rows, CATEGORIES.index(name)] = _as_mask(sentences.gather(rows).str.contains(_ascii(pattern)))
     rows = np.flatnonzero(~at_start)
     late = sentences.gather(rows)
     for name, patterns in _TOGETHER.items():

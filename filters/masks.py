@@ -135,11 +135,16 @@ def _fences(text: bytes) -> list[Mask]:
 def exemption(masks: list[Mask], start: int, stop: int) -> str | None:
     """The kind of the first mask that holds ``start:stop``, code before quote, or None.
 
-    A quotation holds also what begins in it and stands there for the larger part: a sentence may end behind it.
+    A quotation holds also what begins or ends in it and stands there for the larger part: a sentence may end behind it,
+    or begin with who says it.
     """
     kinds = {mask.kind for mask in masks if mask.start <= start and stop <= mask.stop}
     for kind in (REASONING, "json", "code", "url", "quote"):
         if kind in kinds:
             return kind
-    begun = (mask.stop for mask in masks if mask.kind == "quote" and mask.start < start < mask.stop)
-    return "quote" if any(2 * (inside - start) >= stop - start for inside in begun) else None
+    shared = (
+        min(stop, mask.stop) - max(start, mask.start)
+        for mask in masks
+        if mask.kind == "quote" and (mask.start < start < mask.stop or mask.start < stop <= mask.stop)
+    )
+    return "quote" if any(2 * inside >= stop - start for inside in shared) else None

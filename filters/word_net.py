@@ -1,7 +1,7 @@
 """A small net over word vectors: knows words by what they are like, where fastText knows only those it was shown.
 
 Windows of one, two and three words are compared with learnt patterns, and the best match of each pattern in the
-sentence counts. The vectors were distilled from a sentence encoder and are shared by all nets; see ``models/README.md``.
+sentence counts. The vectors were distilled from a sentence encoder and are shared by all nets: ``models/README.md``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from phrasemill.filters.checked_file import checked_content
 from phrasemill.schemas.errors import PluginError
 
 VECTORS: Final = Path(__file__).parent / "models" / "vectors-en.npz"
 """The word vectors that ship with the package."""
 
-VECTORS_SHA256: Final = "72d6817311ca5da7e921ba41d78ed6f2631546e324e7032ddd507e8d887b8975"
+VECTORS_SHA256: Final = "0393eb120baf19bc82f2e0b09cd11c481d6eafe5a6c190bd0029b1a0718932ff"
 """Of the content of ``VECTORS``."""
 
 WIDTHS: Final = (1, 2, 3)
 """Words per window."""
 
-MAX_WORDS: Final = 64
-"""Words of a sentence that are read."""
+MAX_WORDS: Final = 48
+"""Words of a sentence that are read. With more, BLAS takes several threads, and waits for them."""
 
 _BATCH: Final = 256
 
@@ -59,11 +60,18 @@ def read_arrays(content: bytes, name: Path) -> dict[str, npt.NDArray[np.generic]
         raise PluginError(f"{name}: not an npz file of arrays: {error}") from error
 
 
+def read_weights(content: bytes, name: Path) -> Weights:
+    """The weights of a net. PluginError: the content is no npz file, or one of something else."""
+    arrays = read_arrays(content, name)
+    wanted = {"out", "out_bias", *(f"{kind}{width}" for kind in ("window", "bias") for width in WIDTHS)}
+    if set(arrays) != wanted:
+        raise PluginError(f"{name}: expected the arrays {', '.join(sorted(wanted))}, got {', '.join(sorted(arrays))}")
+    return {key: array.astype(np.float32) for key, array in arrays.items()}
+
+
 @cache
 def vectors() -> Vectors:
     """The shipped word vectors. IntegrityError: the file is not the one that this version was made with."""
-    from phrasemill.filters.classifier_model import checked_content
-
     arrays = read_arrays(checked_content(VECTORS, VECTORS_SHA256), VECTORS)
     words = bytes(arrays["words"]).decode().split("\n")
     rows = arrays["vectors"].astype(np.float32) * np.float32(arrays["scale"])
@@ -85,7 +93,7 @@ def numbered(lines: pl.Series, known: Vectors) -> tuple[Numbers, npt.NDArray[np.
 
 
 def padded(numbers: Numbers, ends: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], other: int) -> Numbers:
-    """The numbers of some lines, one row each, filled up with ``other`` to the longest and at least the widest window."""
+    """The numbers of some lines, one row each, filled up with ``other``; no row is narrower than a window."""
     begins = np.where(rows > 0, ends[rows - 1], 0)
     lengths = ends[rows] - begins
     places = np.arange(max(WIDTHS[-1], int(lengths.max(initial=0))))
@@ -101,7 +109,7 @@ def windows(inputs: Floats, width: int) -> Floats:
 
 
 def probabilities(weights: Weights, known: Vectors, lines: pl.Series) -> Floats:
-    """One row per line, one column per label; the lines are normalised."""
+    """One row per line, one column per label; the lines are normalised. A line without a known word has 0 for all."""
     numbers, ends = numbered(lines, known)
     lengths = np.diff(ends, prepend=0)
     order = np.argsort(lengths, kind="stable")
@@ -114,4 +122,5 @@ def probabilities(weights: Weights, known: Vectors, lines: pl.Series) -> Floats:
             for width in WIDTHS
         ]
         result[rows] = 1.0 / (1.0 + np.exp(-(np.concatenate(best, axis=1) @ weights["out"] + weights["out_bias"])))
+    result[lengths == 0] = 0.0
     return result

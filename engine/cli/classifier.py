@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,10 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="A file to write, ending in .bin.")],
     precision: Annotated[float, typer.Option(min=0.5, max=1.0, help="What thresholds reach on held-out text.")] = 0.98,
     seed: Annotated[int, typer.Option(min=0, help="Of the held-out split and of training.")] = 1,
+    backend: Annotated[
+        Literal["static", "fasttext"],
+        typer.Option(help="static: with a net over word vectors."),
+    ] = "static",
     as_json: Json = False,
 ) -> None:
     """Train a model on labelled sentences and write it with its record."""
@@ -42,7 +46,8 @@ def train(
     if out.suffix != ".bin":
         raise ConfigError(f"--out: got {str(out)!r}, expected a name that ends in .bin")
     floors = FLOORS if data == [DEFAULT] else None
-    _print(train_model(_examples(data, seed), out, precision=precision, seed=seed, floors=floors), as_json)
+    scores = train_model(_examples(data, seed), out, precision=precision, backend=backend, seed=seed, floors=floors)
+    _print(scores, as_json)
 
 
 @app.command("eval")

@@ -11,9 +11,14 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from phrasemill.engine.judge_turns import Judge
+from phrasemill.filters.base import load_filter
 from phrasemill.filters.examples import conversations
 from phrasemill.filters.hits import Hit
 from phrasemill.filters.regex import RegexFilter
+from phrasemill.schemas.config import FilterConfig
+from phrasemill.schemas.policy import Policy
+from tests.golden.suite_scores import FILTERS
 
 SUITE: Final = Path(__file__).parent / "suites" / "traps.yaml"
 MAX_FALSE_HITS: Final = 3
@@ -52,8 +57,9 @@ def _suite() -> tuple[list[Trap], list[CounterCase]]:
 
 
 def _hits(cases: list[Trap] | list[CounterCase]) -> list[Hit]:
-    found = RegexFilter().find_batch(conversations([(case.prompt, case.text) for case in cases]))
-    return [hit for hit in found if hit.exempt is None]
+    judge = Judge(tuple(load_filter(FilterConfig(use=name)) for name in FILTERS), Policy())
+    found = judge.find(conversations([(case.prompt, case.text) for case in cases]))
+    return [hit for hits in found.values() for hit in hits if hit.exempt is None]
 
 
 def test_no_more_than_a_few_traps_catch() -> None:

@@ -8,6 +8,7 @@ import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -19,9 +20,11 @@ from phrasemill.engine.classifier_train import train
 from phrasemill.engine.cli.classifier import app
 from phrasemill.filters.base import load_filter
 from phrasemill.filters.classifier import ClassifierFilter
-from phrasemill.filters.classifier_model import SHIPPED, SentenceModel, normalised, read_record, record_path
+from phrasemill.filters.classifier_model import SHIPPED, SentenceModel, net_path, normalised, read_record, record_path
+from phrasemill.filters.cues import long_doubt, sentences_in_doubt
 from phrasemill.filters.hits import Hit
 from phrasemill.filters.turns import TurnTable, turn_table
+from phrasemill.filters.word_net import numbered, padded, read_weights, vectors
 from phrasemill.schemas.config import FilterConfig
 from phrasemill.schemas.errors import InputError, IntegrityError, PluginError
 
@@ -67,6 +70,8 @@ def test_finds_sentence(sentence: str, category: str) -> None:
         "The novel shows how prejudice destroys a family.",
         "Her essay is brilliant, and critics called her a gifted writer.",
         "I am an engineer from Leeds, and I love trains.",
+        'The sign read "I cannot help you with that request, as I am an AI."',
+        "A chatbot is a program that answers customers.",
         "I hope this helps! Let me know if you have any questions.",
         "",
     ],
@@ -136,6 +141,50 @@ def test_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
         SentenceModel(path).scores(pl.Series(["a"]))
 
 
+def test_damaged_net_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.bin"
+    shutil.copy(SHIPPED, path)
+    shutil.copy(record_path(SHIPPED), record_path(path))
+    with pytest.raises(PluginError, match=r"mine\.npz"):
+        SentenceModel(path).scores(pl.Series(["a"]))
+    content = bytearray(net_path(SHIPPED).read_bytes())
+    content[len(content) // 2] ^= 1
+    net_path(path).write_bytes(content)
+    with pytest.raises(IntegrityError, match="sha256"):
+        SentenceModel(path).scores(pl.Series(["a"]))
+    with pytest.raises(PluginError, match="npz"):
+        read_weights(b"no zip", path)
+
+
+def test_shipped_vectors_are_whole_and_know_likeness() -> None:
+    known = vectors()
+    assert len(known.rows) == len(known.words) + 1
+    assert not known.rows[known.other].any()
+    row = dict(zip(known.words["word"], known.words["number"], strict=True))
+    write, compose, potato = (known.rows[row[word]] for word in ("write", "compose", "potato"))
+    assert write @ compose > 2 * abs(write @ potato)
+
+
+def test_lines_without_a_known_word_are_nothing() -> None:
+    assert SentenceModel(SHIPPED).scores(pl.Series(["\u2801\u2811\u2801", "\U0001f605" * 9])).max() < 0.6
+
+
+def test_words_are_numbered_line_by_line() -> None:
+    known = vectors()
+    numbers, ends = numbered(pl.Series(["i write", "", "qqqzzz", "poems"]), known)
+    assert ends.tolist() == [2, 2, 2, 3]
+    rows = padded(numbers, ends, np.array([0, 1, 3]), known.other)
+    other = known.other
+    assert rows.tolist() == [[*numbers[:2].tolist(), other], [other] * 3, [int(numbers[2]), other, other]]
+
+
+def test_sentences_of_the_start_are_all_in_doubt_and_later_ones_by_cue() -> None:
+    late = ["Plums ripen in August.", "I was trained on text.", "I cannot help with it.", "We must respect others."]
+    doubt = sentences_in_doubt(pl.Series([late[0], *late]), np.array([True, False, False, False, False]))
+    assert doubt.astype(int).tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    assert long_doubt(pl.Series(["Plums.", *late])).tolist() == [False, False, True, True, True]
+
+
 def test_model_without_fitting_record_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bare.bin"
     shutil.copy(SHIPPED, path)
@@ -157,18 +206,28 @@ def test_sentences_with_line_breaks_are_read() -> None:
 def test_normalised() -> None:
     got = normalised(pl.Series(["**I\u2019m** sure; you can\u2019t\n2 times.", "It\u2019s A.I. — won't"])).to_list()
     assert got == ["i am sure ; you can not 0 times .", "it is ai — will not"]
+    assert normalised(pl.Series(['He said "I am a bot" and left', 'A 5" pipe'])).to_list() == [
+        "he said and left",
+        "a 0 pipe",
+    ]
 
 
 def test_training_is_repeatable_and_checked(tmp_path: Path) -> None:
-    examples = [each for each in training_text() if each.written]
-    first = train(examples, tmp_path / "a.bin", precision=0.7)
-    second = train(examples, tmp_path / "b.bin", precision=0.7)
-    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    examples = [each for each in training_text() if each.written][::6]
+    first = train(examples, tmp_path / "a.bin", precision=0.5)
+    second = train(examples, tmp_path / "b.bin", precision=0.5)
+    for suffix in (".bin", ".npz"):
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
     assert first == second
-    assert all(each.right > 0 for each in first)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "a.json", "b.bin", "b.json"]
+    assert sum(each.right for each in first) > 0
+    alone = train(examples, tmp_path / "c.bin", precision=0.5, backend="fasttext")
+    assert alone != first
+    names = ["a.bin", "a.json", "a.npz", "b.bin", "b.json", "b.npz", "c.bin", "c.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    own = SentenceModel(tmp_path / "a.bin").scores(pl.Series(["I have to decline this request.", "Plums are ripe."]))
+    assert own[0].max() > own[1].max()
     with pytest.raises(InputError, match="label"):
-        train([Example("Plums.", (), True)], tmp_path / "c.bin", precision=0.9)
+        train([Example("Plums.", (), True)], tmp_path / "d.bin", precision=0.9)
 
 
 def test_user_data_is_validated(tmp_path: Path) -> None:
