@@ -40,7 +40,7 @@ def _table(path: Path) -> pl.DataFrame:
     """The columns text and label of a file, as text."""
     try:
         if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
         elif path.suffix in {".jsonl", ".ndjson"}:
             table = pl.read_ndjson(path)
         elif path.suffix in {".tsv", ".txt"}:

@@ -124,7 +124,8 @@ SELECT coalesce(a.shard, b.shard) AS shard, coalesce(a.row, b.row) AS row, coale
 FROM verdicts_a a FULL JOIN verdicts_b b ON a.shard = b.shard AND a.row = b.row;
 
 CREATE TEMP TABLE hits AS
-WITH a AS (SELECT * FROM spans_a WHERE exempt IS NULL), b AS (SELECT * FROM spans_b WHERE exempt IS NULL)
+WITH a AS (SELECT *, {nth} AS nth FROM spans_a WHERE exempt IS NULL),
+     b AS (SELECT *, {nth} AS nth FROM spans_b WHERE exempt IS NULL)
 SELECT coalesce(a.shard, b.shard) AS shard, coalesce(a.row, b.row) AS row, coalesce(a.field, b.field) AS field,
        coalesce(a.turn, b.turn) AS turn, coalesce(a.start, b.start) AS start,
        coalesce(a.rule_id, b.rule_id) AS rule_id, coalesce(a.category, b.category) AS category,
@@ -132,7 +133,7 @@ SELECT coalesce(a.shard, b.shard) AS shard, coalesce(a.row, b.row) AS row, coale
        CASE WHEN a.shard IS NULL THEN 'gained' WHEN b.shard IS NULL THEN 'lost'
             WHEN a.action IS DISTINCT FROM b.action THEN 'redecided' ELSE 'same' END AS change
 FROM a FULL JOIN b ON a.shard = b.shard AND a.row = b.row AND a.field = b.field AND a.turn = b.turn
-     AND a.start = b.start AND a.stop = b.stop AND a.rule_id = b.rule_id;
+     AND a.start = b.start AND a.stop = b.stop AND a.rule_id = b.rule_id AND a.nth = b.nth;
 
 CREATE TEMP VIEW both_hits AS SELECT h.* FROM hits h JOIN rows r ON h.shard = r.shard AND h.row = r.row
 WHERE r.in_a AND r.in_b;
@@ -148,7 +149,7 @@ FROM rows r LEFT JOIN (
   FROM hits WHERE change <> 'same' GROUP BY shard, row) h ON r.shard = h.shard AND r.row = h.row
 WHERE r.in_a AND r.in_b
   AND (r.action_a <> r.action_b OR r.outcome_a <> r.outcome_b OR h.shard IS NOT NULL);
-"""
+""".replace("{nth}", "row_number() OVER (PARTITION BY shard, row, field, turn, start, stop, rule_id ORDER BY action)")
 
 _ORDER: Final = "ORDER BY (action_a <> action_b) DESC, (outcome_a <> outcome_b) DESC, shard, row"
 

@@ -12,7 +12,7 @@ from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.filters.base import Filter
 from phrasemill.schemas.config import RunConfig
 
-STAGE_VERSIONS: Final = {"scan": 1, "decide": 1, "generate": 1, "publish": 1}
+STAGE_VERSIONS: Final = {"scan": 2, "decide": 1, "generate": 1, "publish": 1}
 """Raised by one when a stage starts to give other results for the same input and configuration."""
 
 

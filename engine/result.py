@@ -66,7 +66,7 @@ class Result:
         if not paths:
             return pl.DataFrame(pl.from_arrow(SCHEMAS[name].empty_table()))
         try:
-            return pl.read_parquet(paths)
+            return pl.read_parquet(paths, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise IntegrityError(
                 f"{self.out}: {name} cannot be read: {error}; see: phrasemill verify {self.out}"

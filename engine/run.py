@@ -140,6 +140,7 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
             workers=_workers(options, _input_bytes(plan, plan.shards)),
             stopping=lambda: bool(stop),
             show_progress=options.show_progress,
+            anew=not _is_begun(out),
         )
         stop.check()
         run = _prepared(config, judged, out, options, plan, traits, known)
@@ -337,6 +338,7 @@ def _refuse_other_content(run: _Run) -> None:
 
 
 def _is_begun(out: Path) -> bool:
+    """Whether a shard may have been judged there: until then nothing binds the folder."""
     return (out / "config.yaml").exists() and (out / "_commits").exists()
 
 

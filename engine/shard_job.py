@@ -30,6 +30,9 @@ from phrasemill.schemas.tables import ORIGINALS, QUARANTINE, SPANS, VERDICTS
 
 WAITING_FILE: Final = "waiting.parquet"
 
+_FILES: Final = ("statistics", "phrases", "model")
+"""Options of filters that name a file, on whose content the loaded filter depends."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShardJob:
@@ -139,10 +142,21 @@ def _known_spans(job: ShardJob) -> KnownSpans | None:
 def load_filters(config: RunConfig) -> tuple[Filter, ...]:
     """The configured filters, loaded and compiled once per process and content of their packs."""
     packs = [name for each in config.filters for name in each.options.get("packs", ())]
-    return _loaded(config.model_dump_json(include={"filters"}), packs_fingerprint(packs))
+    paths = [each.options.get(name) for each in config.filters for name in _FILES]
+    stamps = [_stamp(Path(path)) for path in paths if isinstance(path, str)]
+    return _loaded(config.model_dump_json(include={"filters"}), packs_fingerprint(packs), tuple(stamps))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; nothing where there is none, as for a shipped name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=4)
-def _loaded(filters: str, _content: str) -> tuple[Filter, ...]:
+def _loaded(filters: str, _packs: str, _files: tuple[tuple[int, int], ...]) -> tuple[Filter, ...]:
     parts = orjson.loads(filters)["filters"]
     return tuple(load_filter(FilterConfig.model_validate(part)) for part in parts)

@@ -45,18 +45,19 @@ def with_statistics(
     workers: int,
     stopping: Callable[[], bool],
     show_progress: bool | None,
+    anew: bool,
 ) -> RunConfig:
     """The configuration with a frozen statistics file for every filter that wants one and names none.
 
-    Files are made where they are missing. Returns the configuration as it is where nothing is wanted, or where
-    ``stopping()`` came true before all was counted.
+    Files are made where they are missing, and all of them with ``anew``. Returns the configuration as it is where
+    nothing is wanted, or where ``stopping()`` came true before all was counted.
     """
     paths = {
         at: out / STATISTICS / f"{at}-{each.name}.parquet"
         for at, each in enumerate(load_filters(config))
         if isinstance(each, CorpusFilter) and each.statistics is None
     }
-    missing = tuple(at for at, path in paths.items() if not path.exists())
+    missing = tuple(at for at, path in paths.items() if anew or not path.exists())
     if missing and not _count(config, plan, out, missing, paths, workers, stopping, show_progress):
         return config
     filters = tuple(
@@ -79,7 +80,8 @@ def _count(
     show_progress: bool | None,
 ) -> bool:
     work = out / TEMPORARY / STATISTICS
-    work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work, ignore_errors=True)  # of a count that was stopped
+    work.mkdir(parents=True)
     jobs = [_CountJob(shard, plan.only(shard), config, wanted, work) for shard in plan.shards]
     total = None if any(shard.rows is None for shard in plan.shards) else sum(shard.rows or 0 for shard in plan.shards)
     with progress("counting", total, "rows", enabled=show_progress) as advance:
@@ -91,13 +93,19 @@ def _count(
     for at in wanted:
         each = filters[at]
         if isinstance(each, CorpusFilter):
-            parts = sorted(work.glob(f"{at}-*.parquet"))
+            parts = [
+                path for key in sorted(shard.key for shard in plan.shards) if (path := _part(work, at, key)).exists()
+            ]
             paths[at].parent.mkdir(exist_ok=True)
             waiting = paths[at].with_suffix(".tmp")
             pq.write_table(each.freeze(parts), waiting, compression="zstd")
             waiting.replace(paths[at])
     shutil.rmtree(work)
     return True
+
+
+def _part(work: Path, at: int, key: str) -> Path:
+    return work / f"{at}-{key}.parquet"
 
 
 def _count_shard(job: _CountJob) -> int:
@@ -118,7 +126,7 @@ def _count_shard(job: _CountJob) -> int:
                     if isinstance(each, CorpusFilter):
                         counted = each.count(turns.having_role(each.reads()))
                         if at not in writers:
-                            path = job.work / f"{at}-{job.shard.key}.parquet"
+                            path = _part(job.work, at, job.shard.key)
                             writers[at] = pq.ParquetWriter(path, counted.schema, compression="zstd")
                         writers[at].write_table(counted)
     finally:

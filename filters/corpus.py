@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ class CorpusFilter(Filter):
         return {**super().fingerprint(), "statistics": content}
 
 
-@lru_cache(maxsize=8)
 def _content_hash(path: str) -> str:
     try:
         return blake3.blake3(Path(path).read_bytes()).hexdigest()

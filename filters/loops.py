@@ -48,8 +48,10 @@ def find_loops(words: Words) -> list[Loop]:
     ]
     found.sort(key=lambda loop: (loop.first - loop.stop, loop.period))
     chosen: list[Loop] = []
+    taken = np.zeros(len(words.hash), dtype=np.bool_)
     for loop in found:
-        if all(loop.stop <= other.first or other.stop <= loop.first for other in chosen):
+        if not taken[loop.first : loop.stop].any():
+            taken[loop.first : loop.stop] = True
             chosen.append(loop)
     return sorted(chosen)
 

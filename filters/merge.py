@@ -33,16 +33,15 @@ def combine(found: Sequence[Sequence[Hit]], text: str) -> list[Hit]:
     of_turn = [hit for hits in found for hit in hits if hit.whole]
     kept: list[Hit] = []
     for hits in found:
-        seen = [
-            hit
-            for hit in hits
-            if not hit.whole
-            and not any(
-                hit.category == other.category and hit.start < other.stop and other.start < hit.stop for other in kept
-            )
-        ]
+        seen = [hit for hit in hits if not hit.whole and not any(_is_known(hit, other) for other in kept)]
         kept.extend(seen)
     return sorted([*merge_hits(kept, text), *of_turn], key=lambda h: (h.start, h.stop, h.category, h.rule_id))
+
+
+def _is_known(hit: Hit, other: Hit) -> bool:
+    """Whether an earlier filter saw the tic: one that it excuses is no reason to pass over one that counts."""
+    overlap = hit.start < other.stop and other.start < hit.stop
+    return overlap and hit.category == other.category and (other.exempt is None or hit.exempt is not None)
 
 
 def _is_one(last: Hit, hit: Hit, text: str) -> bool:

@@ -96,7 +96,7 @@ class RepetitionFilter(CorpusFilter, name="repetition"):
         """Openings that are too common, and every answer that is nearly an earlier one."""
         if not parts:
             return _FROZEN.empty_table()
-        counted = pl.scan_parquet(parts)
+        counted = pl.scan_parquet(parts, glob=False)
         frozen = pl.concat([self._common_openings(counted), self._twins(counted)], how="diagonal")
         return frozen.select(_FROZEN.names).to_arrow().cast(_FROZEN)
 
@@ -131,21 +131,23 @@ class RepetitionFilter(CorpusFilter, name="repetition"):
         return (
             left.drop("digest")
             .with_columns(of_shard=right["shard"], of_row=right["row"], similarity=pl.Series(alike, dtype=pl.Float64))
+            .with_columns(first=pairs["first"])
             .filter(pl.col("similarity") >= self.similarity)
-            .sort("rank", "similarity", descending=[False, True])
+            .sort("rank", "similarity", "first", descending=[False, True, False])
             .unique("rank", keep="first", maintain_order=True)
-            .drop("rank")
+            .drop("rank", "first")
             .with_columns(rule_id=pl.lit(DUPLICATE), **_nulls("opening", "answers", "kept"))
         )
 
     def find_batch(self, turns: TurnTable) -> list[Hit]:
         """Hits of all turns, in order. What the corpus says of a turn needs its place in a shard."""
-        turns = turns.having_role(self.reads()) if set(turns.role.unique().to_pylist()) - set(self.reads()) else turns
+        index = self.wanted(turns)
+        turns = turns.having_role(self.reads())
         hits = list(self._loops(turns))
         if self.statistics is not None and turns.row is not None:
             hits.extend(self._openings(turns))
             hits.extend(self._duplicates(turns))
-        return sorted(hits)
+        return sorted(hit._replace(at=int(index[hit.at])) for hit in hits)
 
     def _loops(self, turns: TurnTable) -> Iterator[Hit]:
         for words in words_of(turns.text):

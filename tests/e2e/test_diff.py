@@ -101,3 +101,13 @@ def test_the_command_writes_every_changed_row(cleaned: Any) -> None:
 def test_a_folder_that_is_none_is_refused(cleaned: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="manifest"):
         diff(cleaned.out, tmp_path)
+
+
+def test_a_hit_that_two_filters_share_counts_as_often_as_it_stands_there(cleaned: Any) -> None:
+    twice, once = cleaned.root / "twice", cleaned.root / "once"
+    length = {"use": "length", "max_chars": 5}
+    cleaned.run("scan", filters=[length, {**length, "max_chars": 6}], out=twice)
+    cleaned.run("scan", filters=[length], out=once)
+    (rule,) = diff(twice, once).rules
+    assert (rule.before, rule.after, rule.lost, rule.gained) == (10, 5, 5, 0)
+    assert diff(twice, twice).rules == ()

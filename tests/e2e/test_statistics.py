@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import polars as pl
@@ -65,3 +66,22 @@ def test_statistics_of_another_run_can_be_named(tales: Any) -> None:
     spans = tales.table("spans", other)
     assert spans.equals(tales.table("spans"))
     assert spans.filter(pl.col("rule_id") == "repetition.duplicate").height == 1
+
+
+def test_what_an_interrupted_count_left_is_not_counted(tales: Any) -> None:
+    left = tales.out / "_tmp" / "_statistics"
+    left.mkdir(parents=True)
+    (tales.out / ".lock").touch()
+    (left / "0-dead.parquet").write_bytes(b"PAR1 cut short")
+    (tales.out / "_statistics").mkdir()
+    (tales.out / "_statistics" / "0-repetition.parquet").write_bytes(b"PAR1 of other options")
+    tales.run("clean", filters=FILTERS)
+    assert sorted(tales.outcomes()[each] for each in ("first", "twin")) == ["dropped", "kept"]
+
+
+def test_a_folder_made_again_is_counted_again_in_the_same_process(tales: Any, chat: Any) -> None:
+    tales.run("clean", filters=FILTERS)
+    shutil.rmtree(tales.out)
+    tales.write("a.parquet", [chat("first", "Tell me.", "Quite another story."), chat("other", "Tell me.", "Once.")])
+    tales.run("clean", filters=FILTERS)
+    assert tales.outcomes()["twin"] == "kept"

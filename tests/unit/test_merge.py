@@ -89,3 +89,9 @@ def test_what_is_said_of_the_turn_as_such_stands_apart() -> None:
     odd = short._replace(rule_id="odd")
     inside = hit(0, 5, "quality", rule="inside")
     assert combine([[inside], [short, odd]], TEXT) == [inside, odd, short]
+
+
+def test_an_excused_hit_hides_none_that_counts() -> None:
+    excused, counts = hit(0, 5, exempt="quote"), hit(0, 16, rule="vague", cut=None)
+    assert set(combine([[excused], [counts]], TEXT)) == {counts, excused}
+    assert combine([[counts], [excused]], TEXT) == [counts]

@@ -17,8 +17,10 @@ from phrasemill.filters.loops import find_loops
 from phrasemill.filters.near_duplicates import digests, similarity
 from phrasemill.filters.openings import openings
 from phrasemill.filters.repetition import DUPLICATE, LOOP, OPENING, RepetitionFilter
+from phrasemill.filters.turns import turn_table
 from phrasemill.filters.words import words_of
 from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.tables import MESSAGES
 
 TALE = (
     "The old mill stood at the bend of the river, and every autumn the village came to grind its corn there. "
@@ -179,3 +181,25 @@ def test_statistics_are_part_of_the_identity(tmp_path: Path) -> None:
     assert RepetitionFilter(statistics=str(copied)).fingerprint() == knowing.fingerprint()
     with pytest.raises(ConfigError, match=r"missing\.parquet"):
         RepetitionFilter(statistics=str(tmp_path / "missing.parquet")).fingerprint()
+
+
+def test_turns_of_other_roles_do_not_shift_hits() -> None:
+    said = [("user", "Go."), ("assistant", "Fine."), ("user", "Go on."), ("assistant", "we go on and on " * 10)]
+    rows = [[{"role": role, "content": text} for role, text in said]]
+    hits = RepetitionFilter().find_batch(turn_table("messages", pa.array(rows, MESSAGES)))
+    assert [(hit.at, hit.rule_id) for hit in hits] == [(3, LOOP)]
+
+
+def test_the_same_counts_freeze_to_the_same_file(tmp_path: Path) -> None:
+    words = TALE.split()
+    texts = [" ".join([*words[:at], f"word{at}", *words[at + 1 :]]) for at in range(len(words))]
+    first, _ = corpus(tmp_path, texts, similarity=0.7)
+    frozen = Path(first.statistics or "").read_bytes()
+    for _ in range(4):
+        again, _ = corpus(tmp_path, texts, similarity=0.7)
+        assert Path(again.statistics or "").read_bytes() == frozen
+
+
+def test_many_loops_take_no_time_together() -> None:
+    chunk = next(words_of(array(" ".join(f"row{at} " + "0 " * 20 for at in range(8_000)))))
+    assert len(find_loops(chunk)) == 8_000
