@@ -48,6 +48,8 @@ def diff_tables(found: Diff) -> Iterator[Table]:
 def diff_lines(found: Diff) -> Iterator[str]:
     """The sums in words."""
     yield f"{found.changed:,} of {found.rows:,} rows differ ({_share(found.changed, found.rows)})"
+    if not found.rows:
+        yield "the folders have no row in common: they are not over the same data"
     for rows, side in ((found.only_before, found.before), (found.only_after, found.after)):
         if rows:
             yield f"{rows:,} rows were read by {side} alone"

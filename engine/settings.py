@@ -26,6 +26,10 @@ _FREE: Final = (
 """Keys on which no result depends: they may change between two runs in one folder."""
 
 
+_CONFIGURES: Final = RunConfig.model_fields.keys() - Policy.model_fields.keys() - {"policy"}
+"""Keys that only a configuration has."""
+
+
 def load_config(path: Path) -> RunConfig:
     """The configuration in a file, its paths relative to that file. ConfigError names file, line and key."""
     config = parse_model(RunConfig, read_document(path), ConfigError)
@@ -33,9 +37,10 @@ def load_config(path: Path) -> RunConfig:
 
 
 def load_policy(path: Path) -> tuple[Policy, RunConfig | None]:
-    """The policy in a file: a policy alone, or the ``policy`` of a whole configuration, which comes with it."""
+    """The policy in a file: a policy alone, or that of a configuration, which comes with it and may lack its input."""
     document = read_document(path)
-    if isinstance(document.data, dict) and "input" in document.data:
+    if isinstance(document.data, dict) and _CONFIGURES.intersection(document.data):
+        document.data.setdefault("input", {"path": "."})
         config = resolved(parse_model(RunConfig, document, ConfigError), path.resolve().parent)
         return config.policy, config
     if isinstance(document.data, dict) and set(document.data) == {"policy"}:

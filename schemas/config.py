@@ -115,7 +115,7 @@ class RunConfig(Section):
 
     input: InputConfig
     packs: tuple[str, ...] = ("core-en",)
-    filters: tuple[FilterConfig, ...] = (FilterConfig(use="regex"),)
+    filters: tuple[FilterConfig, ...] = Field(default=(FilterConfig(use="regex"),), min_length=1)
     policy: Policy = Policy()
     traits: TraitsConfig = TraitsConfig()
     backend: BackendConfig = BackendConfig()
