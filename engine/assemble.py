@@ -34,7 +34,7 @@ def assemble(
         policy, whole = load_policy(Path(policy))
     parts: dict[str, object] = {"policy": policy or Policy()}
     if whole is not None:
-        parts |= {"packs": whole.packs, "filters": whole.filters, "traits": whole.traits}
+        parts |= {"packs": whole.packs, "filters": whole.filters, "traits": whole.traits, "overrides": whole.overrides}
     if packs is not None:
         named = whole.filters if whole is not None else RunConfig.model_fields["filters"].default
         parts |= {"packs": tuple(packs), "filters": tuple(map(_without_packs, named))}

@@ -10,9 +10,18 @@ import yaml
 
 from phrasemill.engine.manifest import Manifest, Totals, totals, write_atomic
 from phrasemill.schemas.config import RunConfig
+from phrasemill.schemas.generate import GenerateConfig
 from phrasemill.schemas.policy import Policy
 
 CARD_NAME: Final = "README.md"
+
+_DONE: Final = {
+    "scan": "scanned",
+    "clean": "cleaned",
+    "run": "cleaned",
+    "generate": "generated",
+    "probe": "collected",
+}
 
 _COLUMNS: Final = {
     "sft": {
@@ -35,12 +44,12 @@ _COLUMNS: Final = {
 }
 
 
-def render_card(manifest: Manifest, config: RunConfig) -> str:
+def render_card(manifest: Manifest, config: RunConfig | GenerateConfig) -> str:
     """Return the card's text. The same manifest and configuration give the same text, wherever and whenever."""
     sums = totals(manifest)
     parts = [
         _front_matter(manifest),
-        f"# Chat data, {'scanned' if manifest.command == 'scan' else 'cleaned'} by phrasemill\n",
+        f"# Chat data, {_DONE[manifest.command]} by phrasemill\n",
         _summary(manifest, sums),
         "## Rows\n",
         _table(("outcome", "rows", "share"), _outcome_rows(sums)),
@@ -56,7 +65,7 @@ def render_card(manifest: Manifest, config: RunConfig) -> str:
     return "\n".join(parts)
 
 
-def write_card(out: Path, manifest: Manifest, config: RunConfig) -> None:
+def write_card(out: Path, manifest: Manifest, config: RunConfig | GenerateConfig) -> None:
     """Write ``README.md``."""
     write_atomic(out / CARD_NAME, render_card(manifest, config).encode())
 
@@ -92,6 +101,12 @@ def _summary(manifest: Manifest, sums: Totals) -> str:
         sample = f" It covers the first {manifest.head:,} rows of the input."
     if manifest.command == "scan":
         return f"Phrases found in {sums.rows_in:,} conversations; nothing was changed or published.{sample}\n"
+    if manifest.command in ("generate", "probe"):
+        return (
+            f"{sums.rows_in:,} items were begun, {sums.rows['sft']:,} are published as SFT data and "
+            f"{sums.rows['queries']:,} as queries, with {sums.rows['preference']:,} preference pairs. Every item ended "
+            "in exactly one of the outcomes below.\n"
+        )
     return (
         f"Of {sums.rows_in:,} conversations, {sums.rows['sft']:,} are published as SFT data, with "
         f"{sums.rows['preference']:,} preference pairs.{sample} Every row that was read ended in exactly one of the "
@@ -131,16 +146,17 @@ def _published(sums: Totals) -> Iterable[str]:
             yield _table(("pairs", "number"), ((name, f"{count:,}") for name, count in counts))
 
 
-def _made(manifest: Manifest, config: RunConfig) -> str:
+def _made(manifest: Manifest, config: RunConfig | GenerateConfig) -> str:
     filters = ", ".join(item.use for item in config.filters)
     lines = [
         f"phrasemill {manifest.phrasemill}, command `{manifest.command}`",
         f"rule packs: {', '.join(config.packs)}; filters: {filters}",
     ]
-    if manifest.command == "run":
+    if manifest.command in ("run", "generate", "probe"):
         model = f" with the model {config.backend.model}" if config.backend.model else ""
         traits = ", ".join(config.traits.use)
-        lines.append(f"turns were written anew under: {traits}; backend {config.backend.use}{model}")
+        recipe = f"recipe {config.recipe.use}; " if isinstance(config, GenerateConfig) else ""
+        lines.append(f"{recipe}written under: {traits}; backend {config.backend.use}{model}")
     lines += [
         f"seed {manifest.seed}; plan {_code(manifest.plan)}; configuration {_code(manifest.config)}",
         "`config.yaml` holds every setting; the same input, version and settings give the same files, except what a "

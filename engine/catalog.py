@@ -17,6 +17,7 @@ CATALOG_NAME: Final = "catalog.sql"
 SCHEMAS: Final[dict[str, pa.Schema]] = {
     "sft": sft_schema(pa.schema([])),
     "preference": PREFERENCE,
+    "queries": tables.QUERIES,
     "spans": tables.SPANS,
     "originals": tables.ORIGINALS,
     "verdicts": tables.VERDICTS,
@@ -72,7 +73,7 @@ FROM turns WHERE text IS DISTINCT FROM mended ORDER BY shard, row, field, turn""
     ),
     "regenerated": (
         "Every turn that a model wrote anew, with its original and the trait that it was written under.",
-        """WITH accepted AS (SELECT * FROM generations WHERE outcome = 'accepted'
+        """WITH accepted AS (SELECT * FROM generations WHERE outcome = 'accepted' AND recipe = 'regenerate'
     QUALIFY row_number() OVER (PARTITION BY shard, row, field, turn ORDER BY attempt DESC) = 1)
 SELECT g.row_id, g.shard, g.row, g.field, g.turn, g.trait_id AS pm_trait_id, o.text AS original,
     g.text AS regenerated, g.attempt, g.backend, g.model, g.completion_tokens

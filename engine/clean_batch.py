@@ -32,6 +32,8 @@ from phrasemill.engine.fates import (
 from phrasemill.engine.judge_turns import Judge, judge_turns
 from phrasemill.engine.known_spans import KnownSpans
 from phrasemill.engine.lay_out import LaidOut, lay_out
+from phrasemill.engine.override_turns import Notes, judge_overridden, reason
+from phrasemill.engine.overrides import NO_OVERRIDES, Overrides
 from phrasemill.engine.pairs import PREFERENCE, pair_table
 from phrasemill.engine.read import RowBatch
 from phrasemill.engine.reasoning import drop_reasoning
@@ -46,7 +48,10 @@ _SCANNED = ("messages", "prompt", "chosen", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """What every batch of a shard is judged by. ``known``: spans of an earlier run, in place of a new scan."""
+    """What every batch of a shard is judged by. ``known``: spans of an earlier run, in place of a new scan.
+
+    ``overrides``: a person's verdicts on rows of this shard.
+    """
 
     shard: str
     mode: Mode
@@ -55,6 +60,7 @@ class BatchJob:
     pairs: PairsConfig
     passthrough: pa.Schema
     known: KnownSpans | None = None
+    overrides: Overrides = NO_OVERRIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,8 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     table, changed, emptied = batch.table, list[int](), list[int]()
     if job.judge.policy.reasoning == "drop" and job.mode != "scan":
         table, changed, emptied = drop_reasoning(table)
-    fields = [_judge(table, name, batch.row, job) for name in table.column_names if name in _SCANNED]
+    notes: Notes = {}
+    fields = [_judge(table, name, batch.row, job, notes) for name in table.column_names if name in _SCANNED]
     fates = row_fates(fields)
     action, outcome = row_codes(len(table), fates, changed, job.mode)
     action[emptied], outcome[emptied] = PLANNED.index("drop"), DROPPED
@@ -87,7 +94,9 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
         tally.outcomes["quarantined"] += len(batch.quarantine)
         tally.reasons.update(batch.quarantine["reason"].to_pylist())
     if job.mode != "scan":
-        _count_reasons(tally, reasons, outcome)
+        _count_reasons(tally, reasons, outcome, notes)
+    for position, said in notes.items():
+        reasons[position] = [*said, *reasons.get(position, [])]
     row_id = single(table, "id")
     protected = frozenset() if job.judge.policy.over_refusal_pairs else protected_rows(fields)
     laid_out = _lay_out(table, batch.row, job, fates, action, outcome, protected)
@@ -111,12 +120,18 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     )
 
 
-def _judge(table: pa.Table, name: str, row: pa.Array, job: BatchJob) -> JudgedField:
+def _judge(table: pa.Table, name: str, row: pa.Array, job: BatchJob, notes: Notes) -> JudgedField:
+    """The turns of a field that have hits; what a person said about them goes into ``notes``."""
     before = single(table, "prompt") if name in ("chosen", "rejected") else None
     turns = turn_table(name, single(table, name), before).having_role(job.judge.roles).in_shard(job.shard, row)
     found = job.judge.find(turns) if job.known is None else job.known.hits(turns, row)
     may_mend = job.decides and name in MENDED_FIELDS
-    return JudgedField(turns, judge_turns(turns, job.judge, found, may_mend=may_mend, decides=job.decides))
+    if not job.overrides or job.mode == "scan":
+        return JudgedField(turns, judge_turns(turns, job.judge, found, may_mend=may_mend, decides=job.decides))
+    judged, said = judge_overridden(turns, job.judge, found, job.overrides, may_mend=may_mend, decides=job.decides)
+    for position, reasons in said.items():
+        notes.setdefault(position, []).extend(reasons)
+    return JudgedField(turns, judged)
 
 
 def _lay_out(
@@ -147,9 +162,16 @@ def _count(tally: Tally, fields: list[JudgedField], outcome: Codes, mode: Mode) 
                 tally.left.update(hit.category for hit in turn.left)
 
 
-def _count_reasons(tally: Tally, reasons: dict[int, list[str]], outcome: Codes) -> None:
-    """Count what kept rows out: why each row that is neither kept nor repaired ended as it did."""
+def _count_reasons(tally: Tally, reasons: dict[int, list[str]], outcome: Codes, notes: Notes) -> None:
+    """Count what kept rows out: why each row that is neither kept nor repaired ended as it did.
+
+    A person's verdicts are all counted, and where one dropped the row it is the reason.
+    """
+    for said in notes.values():
+        tally.reasons.update(said)
     for position, why in reasons.items():
+        if reason("drop") in notes.get(position, ()):
+            continue
         if outcome[position] not in (KEPT, REPAIRED, REGENERATED):
             tally.reasons.update(why[:1] if why[:1] == [NEEDS_MODEL] else why)
 

@@ -54,7 +54,7 @@ def shown(text: str) -> str:
 
 def category_table(totals: Totals, policy: Policy | None) -> Table:
     """Return the closing table: per category rows, hits, excused hits and, with a policy, action and what remains."""
-    table = _table("category", "rows", "of rows", "hits", "excused", right=(1, 2, 3, 4))
+    table = make_table("category", "rows", "of rows", "hits", "excused", right=(1, 2, 3, 4))
     if policy is not None:
         table.add_column("action")
         table.add_column("acted on", justify="right")
@@ -64,7 +64,7 @@ def category_table(totals: Totals, policy: Policy | None) -> Table:
         cells += [f"{count.spans:,}", f"{count.exempt:,}"]
         if policy is not None:
             cells += [described_action(policy, category), f"{count.acted:,}", f"{count.left:,}"]
-        table.add_row(*map(_cell, cells))
+        table.add_row(*map(cell, cells))
     return table
 
 
@@ -75,28 +75,28 @@ def rule_table(totals: Totals) -> Table:
 
 def outcome_table(totals: Totals) -> Table:
     """Rows by outcome, and all of them."""
-    table = _table("outcome", "rows", "share", right=(1, 2))
+    table = make_table("outcome", "rows", "share", right=(1, 2))
     for outcome, rows in (*totals.outcomes.items(), ("all rows", totals.rows_in)):
-        table.add_row(_cell(outcome), f"{rows:,}", _share(rows, totals.rows_in))
+        table.add_row(cell(outcome), f"{rows:,}", _share(rows, totals.rows_in))
     return table
 
 
 def counts_table(name: str, counted: str, counts: Mapping[str, int]) -> Table:
     """Names and their counts, the largest first: reasons, requests, pairs."""
-    table = _table(name, counted, right=(1,))
+    table = make_table(name, counted, right=(1,))
     for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(_cell(key), f"{count:,}")
+        table.add_row(cell(key), f"{count:,}")
     return table
 
 
 def plan_table(sources: Iterable[PlanSource]) -> Table:
     """Show what a run would read: a line a source, and all."""
-    table = _table("source", "kind", "shards", "done", "rows", "MB", right=(2, 3, 4, 5))
+    table = make_table("source", "kind", "shards", "done", "rows", "MB", right=(2, 3, 4, 5))
     listed = list(sources)
     for item in listed:
         rows = "not counted" if item.rows is None else f"{item.rows:,}"
         size = f"{item.bytes / 1e6:,.1f}"
-        table.add_row(_cell(item.source), _cell(item.kind), f"{item.shards:,}", f"{item.done:,}", rows, size)
+        table.add_row(cell(item.source), cell(item.kind), f"{item.shards:,}", f"{item.done:,}", rows, size)
     shards, done = sum(item.shards for item in listed), sum(item.done for item in listed)
     known = [item.rows for item in listed if item.rows is not None]
     rows = f"{sum(known):,}" + ("" if len(known) == len(listed) else " or more")
@@ -111,7 +111,7 @@ def facts_table(facts: Mapping[str, str]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(_cell(name), _cell(value))
+        table.add_row(cell(name), cell(value))
     return table
 
 
@@ -120,18 +120,18 @@ def verify_view(report: VerifyReport) -> RenderableType:
     checked = f"{report.shards:,} shards, {report.files:,} files, {report.bytes / 1e6:,.1f} MB, {report.rows_in:,} rows"
     if report.ok:
         return Text(f"ok: {checked}")
-    table = _table("shard", "path", "problem", right=())
+    table = make_table("shard", "path", "problem", right=())
     for problem in report.problems:
-        table.add_row(_cell(problem.shard), _cell(problem.path), _cell(problem.message, cut=False))
+        table.add_row(cell(problem.shard), cell(problem.path), cell(problem.message, cut=False))
     return Group(Text(f"{len(report.problems):,} problems in {checked}", style="bold red"), table)
 
 
 def result_table(result: pa.Table, max_rows: int = 100) -> RenderableType:
     """Show an answer in SQL: at most ``max_rows`` rows, long texts cut, and a last line that says what is not shown."""
     numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in result.schema]
-    table = _table(*result.column_names, right=[index for index, number in enumerate(numeric) if number])
+    table = make_table(*result.column_names, right=[index for index, number in enumerate(numeric) if number])
     for row in zip(*(column.to_pylist() for column in result.slice(0, max_rows).columns), strict=True):
-        table.add_row(*(_cell("" if value is None else str(value)) for value in row))
+        table.add_row(*(cell("" if value is None else str(value)) for value in row))
     if result.num_rows <= max_rows:
         return table
     return Group(table, Text(f"{result.num_rows - max_rows:,} more rows", style="dim"))
@@ -176,7 +176,7 @@ def _marked(original: OriginalTurn) -> Text:
 
 
 def _span_table(original: OriginalTurn) -> Table:
-    table = _table("rule", "category", "from", "to", "text", "excused", "action", right=(2, 3))
+    table = make_table("rule", "category", "from", "to", "text", "excused", "action", right=(2, 3))
     for span in original.spans:
         cells = (
             span.rule_id,
@@ -187,11 +187,12 @@ def _span_table(original: OriginalTurn) -> Table:
             span.exempt or "",
             span.action or "",
         )
-        table.add_row(*map(_cell, cells))
+        table.add_row(*map(cell, cells))
     return table
 
 
-def _table(*heads: str, right: Iterable[int]) -> Table:
+def make_table(*heads: str, right: Iterable[int]) -> Table:
+    """An empty table of these columns; those at the indices ``right`` are set to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     aligned = set(right)
     for index, head in enumerate(heads):
@@ -199,7 +200,8 @@ def _table(*heads: str, right: Iterable[int]) -> Table:
     return table
 
 
-def _cell(text: str, *, cut: bool = True) -> Text:
+def cell(text: str, *, cut: bool = True) -> Text:
+    """A text of the data as a cell: never markup; on one line and not too long where ``cut``."""
     line = " ".join(text.split("\n")) if cut else text
     if cut and len(line) > MAX_CELL_CHARACTERS:
         line = line[: MAX_CELL_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"

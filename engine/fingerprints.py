@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import blake3
@@ -29,10 +29,13 @@ def stage_fingerprints(
     mode: str,
     *,
     decides: bool = True,
+    overrides: str = "",
+    quality: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Fingerprint of every stage. ``traits``: content hashes of the traits in use; ``mode``: scan, clean or run.
 
-    ``decides`` false: a scan without a policy.
+    ``decides`` false: a scan without a policy. ``overrides``: fingerprint of a person's verdicts, empty without any.
+    ``quality``: what decides whether a judge lets a pair through, None where no judge does.
     """
     policy = config.policy.model_dump(mode="json", exclude={"gate"})
     backend = config.backend.model_dump(include={"use", "url", "model", "temperature", "top_p", "max_tokens"})
@@ -47,6 +50,8 @@ def stage_fingerprints(
         "mode": mode,
         "decides": decides,
     }
+    if overrides and mode != "scan":
+        decide["overrides"] = overrides
     generate = {
         "version": STAGE_VERSIONS["generate"],
         "decide": fingerprint(decide),
@@ -55,12 +60,14 @@ def stage_fingerprints(
         "regenerate": config.regenerate.model_dump(mode="json"),
         "seed": config.seed,
     }
-    publish = {
+    publish: dict[str, Any] = {
         "version": STAGE_VERSIONS["publish"],
         "before": fingerprint(generate if mode == "run" else decide),
         "pairs": config.pairs.model_dump(mode="json"),
         "output": config.output.model_dump(mode="json"),
     }
+    if quality is not None and mode == "run":
+        publish["judge"] = quality
     stages = {"scan": scan, "decide": decide, "publish": publish}
     if mode == "run":
         stages["generate"] = generate

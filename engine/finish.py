@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from phrasemill.engine.manifest import FileRecord, ShardCommit, check_ledger, part_path
+from phrasemill.engine.override_turns import PREFIX
 from phrasemill.engine.pairs import PREFERENCE, pair_table
 from phrasemill.engine.part_writer import PartWriter
 from phrasemill.engine.reasoning import KEYS as REASONING_KEYS
@@ -36,10 +37,12 @@ def finish_shard(
     written = [row for row in rows if row.messages is not None]
     given_up = [row for row in rows if row.messages is None]
     fallback = "quarantined" if config.policy.fallback == "quarantine" else "dropped"
-    pairs, withheld = pair_table([turn for row in written for turn in row.mended], config.pairs, config.policy)
+    pairs, withheld = pair_table(
+        [turn for row in written for turn in row.mended], config.pairs, config.policy, config.judge
+    )
     inputs, unpaired = _input_pairs(written)
     withheld += unpaired
-    added = {"generations": _generations(rows), "verdicts": _verdicts(rows, fallback)}
+    added = {"generations": _generations(rows), "verdicts": _verdicts(rows, fallback, _overridden(staged, draft))}
     if fallback == "quarantined":
         added["quarantine"] = _quarantine(draft, given_up)
     if config.output.sft:
@@ -213,12 +216,22 @@ def _quarantine(draft: ShardCommit, given_up: Sequence[RewrittenRow]) -> pa.Tabl
     return pa.Table.from_pylist(plain, schema=QUARANTINE)
 
 
-def _verdicts(rows: Sequence[RewrittenRow], fallback: str) -> pa.Table:
-    """Verdicts of the rows that waited."""
+def _overridden(staged: Path, draft: ShardCommit) -> dict[int, list[str]]:
+    """Reasons that a person gave rows of the shard, by row."""
+    if not any(reason.startswith(PREFIX) for reason in draft.reasons):
+        return {}
+    path = staged / part_path("verdicts", draft.key)
+    verdicts = pq.read_table(path, columns=["row", "reasons"], page_checksum_verification=True)
+    said = zip(verdicts["row"].to_pylist(), verdicts["reasons"].to_pylist(), strict=True)
+    return {row: named for row, reasons in said if (named := [each for each in reasons if each.startswith(PREFIX)])}
+
+
+def _verdicts(rows: Sequence[RewrittenRow], fallback: str, overridden: Mapping[int, Sequence[str]]) -> pa.Table:
+    """Verdicts of the rows that waited. ``overridden``: reasons that a person gave, by row."""
     plain: list[dict[str, Any]] = []
     for row in rows:
         given_up = row.messages is None
-        rules = row.row["pm_rules"]
+        rules = [*overridden.get(row.row["pm_row"], ()), *row.row["pm_rules"]]
         plain.append(
             {
                 "shard": row.row["pm_shard"],

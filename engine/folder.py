@@ -27,6 +27,9 @@ STAGED: Final = "_staged"
 REQUESTS: Final = "_requests.jsonl"
 """Every finished request of this folder, so that none is sent twice."""
 
+LOGS: Final = "_logs"
+"""Logs of servers that were started for this folder."""
+
 _OURS: Final = frozenset({LOCK, STAGED, REQUESTS, COMMITS_NAME})
 
 

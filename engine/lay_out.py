@@ -211,6 +211,8 @@ def _input_pairs(table: pa.Table, prompt: pa.LargeListArray, chosen: pa.LargeLis
         "pm_reason": constant("input", count),
         "pm_kind": constant("input", count),
         "pm_length_ratio": pa.array(_lengths(chosen) / np.maximum(_lengths(rejected), 1), pa.float32()),
+        "pm_margin": pa.nulls(count, pa.float32()),
+        "pm_trait_hash": constant(None, count),
         "pm_shard": out["pm_shard"],
         "pm_row": out["pm_row"],
         "pm_turn": pa.array(list_lengths(single(table, "prompt")), pa.int32()),

@@ -24,6 +24,7 @@ from phrasemill.schemas.tables import OUTCOMES
 TABLES: Final[dict[str, str]] = {
     "sft": "data/sft",
     "preference": "data/preference",
+    "queries": "data/queries",
     "spans": "evidence/spans",
     "originals": "evidence/originals",
     "verdicts": "evidence/verdicts",
@@ -127,7 +128,7 @@ class Manifest(Record):
 
     format: Literal[1] = 1
     phrasemill: str = __version__
-    command: Literal["scan", "clean", "run"]
+    command: Literal["scan", "clean", "run", "generate", "probe"]
     plan: str
     config: str
     limit: int | None = None

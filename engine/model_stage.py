@@ -13,9 +13,10 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from phrasemill.engine.finish import finish_shard
-from phrasemill.engine.folder import REQUESTS, STAGED, TEMPORARY, publish_shard
+from phrasemill.engine.folder import LOGS, REQUESTS, STAGED, TEMPORARY, publish_shard
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import ShardCommit
+from phrasemill.engine.quality import open_quality
 from phrasemill.engine.rewrite import RewrittenRow, Studio, rewrite_row
 from phrasemill.engine.sft import WAITING
 from phrasemill.engine.shard_job import WAITING_FILE
@@ -105,8 +106,11 @@ async def _work(
     rows = _rows(out, drafts)
     taking = asyncio.Lock()
     with AttemptLog(out / REQUESTS, sources) as log:
-        async with open_backend(config.backend) as client:
-            studio = Studio(client, trait, judge, config, log)
+        async with (
+            open_backend(config.backend, logs=out / LOGS) as client,
+            open_quality(config, trait, client, log, out / LOGS) as quality,
+        ):
+            studio = Studio(client, trait, judge, config, log, quality)
 
             async def worker() -> None:
                 while not stop:

@@ -28,7 +28,12 @@ def redecide(folder: Path, other: Path, out: Path, *, show_progress: bool | None
     policy, whole = load_policy(other)
     changed: dict[str, object] = {"policy": policy}
     if whole is not None:
-        changed |= {"packs": whole.packs, "filters": whole.filters, "traits": whole.traits}
+        changed |= {
+            "packs": whole.packs,
+            "filters": whole.filters,
+            "traits": whole.traits,
+            "overrides": whole.overrides,
+        }
     config = config.model_copy(update=changed)
     check_names(config)
     options = RunOptions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from phrasemill.engine.decide import plan_turn
 from phrasemill.engine.fates import refuses
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.pairs import MendedTurn
+from phrasemill.engine.quality import Quality
 from phrasemill.engine.sft import WAITING
+from phrasemill.filters.hits import Hit as Found
 from phrasemill.filters.turns import TurnTable
 from phrasemill.generators.attempts import Attempt, AttemptLog
 from phrasemill.generators.client import Client
+from phrasemill.generators.judging.gate import Gated
 from phrasemill.generators.regenerate import regenerate_turn
 from phrasemill.generators.tasks import Hit, Message, TurnTask
 from phrasemill.schemas.config import RunConfig
@@ -36,6 +39,7 @@ class Studio:
     judge: Judge
     config: RunConfig
     log: AttemptLog
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +64,26 @@ async def rewrite_row(row: Mapping[str, Any], studio: Studio) -> RewrittenRow:
         if turn["action"] == "strip":
             mended.append(_mended(row, turn, messages, "strip", None, refuses=turn["refuses"]))
             continue
-        text, reason, cuts = await _rewrite_turn(row, todo, turn, messages, studio, attempts)
+        task, shift = _task(row, todo, turn, messages)
+        text, reason, cuts = await _rewrite_turn(task, shift, len(messages), studio, attempts)
         if text is None:
             return RewrittenRow(row, None, reason, tuple(attempts), ())
+        gated = await _gated(task, shift, text, studio, attempts)
         if cuts:
             messages = messages[: at + 1]
         messages[at] = {"role": "assistant", "content": text}
-        refused = refuses(_hits(text, _previous_user(messages, at), studio.judge))
-        mended.append(_mended(row, turn, messages, "regenerate", studio.trait.id, refuses=refused))
+        refused = refuses(find_hits(text, _previous_user(messages, at), studio.judge))
+        written = _mended(row, turn, messages, "regenerate", studio.trait.id, refuses=refused)
+        mended.append(replace(written, judge_label=gated.label, judge_score=gated.score) if gated else written)
         if cuts:
             break
     return RewrittenRow(row, messages, "", tuple(attempts), tuple(mended))
 
 
-async def _rewrite_turn(
-    row: Mapping[str, Any],
-    todo: Mapping[str, Any],
-    turn: Mapping[str, Any],
-    messages: list[dict[str, str]],
-    studio: Studio,
-    attempts: list[Attempt],
-) -> tuple[str | None, str, bool]:
-    """The new text or None, the reason, and whether the conversation must be cut after it."""
+def _task(
+    row: Mapping[str, Any], todo: Mapping[str, Any], turn: Mapping[str, Any], messages: list[dict[str, str]]
+) -> tuple[TurnTask, int]:
+    """The turn to write, and by how much its index in its own field is less than in the conversation."""
     at, shift = int(turn["turn"]), int(todo["shift"])
     in_prompt = at < shift
     task = TurnTask(
@@ -94,14 +96,29 @@ async def _rewrite_turn(
         original=turn["original"],
         hits=tuple(Hit(*hit) for hit in (*turn["hits"], *turn["refusals"])),
     )
-    shift = 0 if in_prompt else shift
+    return task, 0 if in_prompt else shift
+
+
+async def _rewrite_turn(
+    task: TurnTask, shift: int, turns: int, studio: Studio, attempts: list[Attempt]
+) -> tuple[str | None, str, bool]:
+    """The new text or None, the reason, and whether the conversation must be cut after it. ``turns``: of the row."""
     result = await _ask(task, studio, shift, 0, attempts)
-    has_later_turns = at + 1 < len(messages)
+    has_later_turns = task.turn + 1 < turns
     if result[0] is None and result[1] == LOST_REFERENCE and has_later_turns and studio.config.policy.cut_conversation:
-        alone = replace(task, messages=task.messages[: at + 1])
+        alone = replace(task, messages=task.messages[: task.turn + 1])
         text, reason = await _ask(alone, studio, shift, studio.config.regenerate.attempts, attempts)
         return text, reason, True
     return result[0], result[1], False
+
+
+async def _gated(task: TurnTask, shift: int, text: str, studio: Studio, attempts: list[Attempt]) -> Gated | None:
+    """What a judge makes of the new text, None where there is no judge; its requests are kept beside the turn's."""
+    if studio.quality is None:
+        return None
+    found, asked = await studio.quality.judged(task, text)
+    attempts.extend(replace(attempt, field=task.field, turn=task.turn - shift) for attempt in asked)
+    return found
 
 
 def _in_view(messages: list[dict[str, str]], todo: Mapping[str, Any], at: int) -> tuple[Message, ...]:
@@ -137,18 +154,23 @@ def scanner(judge: Judge) -> Callable[[str, str], list[Hit]]:
     """``scan(text, previous_user)``: the hits on which the policy would act."""
 
     def scan(text: str, previous_user: str) -> list[Hit]:
-        hits = _hits(text, previous_user, judge)
-        plan = plan_turn(text, hits, judge.policy, judge.allow)
-        return [
-            Hit(hit.rule_id, hit.category, text[hit.start : hit.stop])
-            for hit, action in zip(hits, plan.actions, strict=True)
-            if action is not None and action != "tag"
-        ]
+        return acting(text, find_hits(text, previous_user, judge), judge)
 
     return scan
 
 
-def _hits(text: str, previous_user: str, judge: Judge) -> list[Any]:
+def acting(text: str, hits: Sequence[Found], judge: Judge) -> list[Hit]:
+    """Those of the hits in an assistant turn on which the policy would act."""
+    plan = plan_turn(text, hits, judge.policy, judge.allow)
+    return [
+        Hit(hit.rule_id, hit.category, text[hit.start : hit.stop])
+        for hit, action in zip(hits, plan.actions, strict=True)
+        if action is not None and action != "tag"
+    ]
+
+
+def find_hits(text: str, previous_user: str, judge: Judge) -> list[Found]:
+    """Every hit in an assistant turn, excused ones too."""
     turns = TurnTable(
         "messages",
         np.zeros(1, dtype=np.int64),

@@ -36,9 +36,13 @@ from phrasemill.engine.manifest import (
     write_manifest,
 )
 from phrasemill.engine.model_stage import ModelReport, run_model_stage
+from phrasemill.engine.override_turns import missed
+from phrasemill.engine.overrides import Overrides, load_overrides
 from phrasemill.engine.pool import INLINE_BYTES, run_jobs, worker_count
 from phrasemill.engine.progress import progress
-from phrasemill.engine.settings import differences, dump_config, load_config
+from phrasemill.engine.quality import quality_identity
+from phrasemill.engine.run_folder import is_begun, other_config, refuse_other_config, refuse_output_in_input
+from phrasemill.engine.settings import dump_config
 from phrasemill.engine.shard_job import ShardJob, ShardResult, load_filters, run_shard
 from phrasemill.engine.shards import InputPlan, Shard, plan_input
 from phrasemill.engine.statistics import with_statistics
@@ -68,7 +72,8 @@ class RunReport:
     """What a run did: the manifest as it is now, and what this run itself contributed.
 
     ``skipped`` shards were already done; ``spans_reused`` took their spans from the base; ``absent`` are published
-    shards that are gone from the input.
+    shards that are gone from the input. ``overrides`` verdicts of a person were given, ``overrides_missed`` of them on
+    turns that were not read.
     """
 
     out: Path
@@ -79,6 +84,8 @@ class RunReport:
     absent: tuple[str, ...] = ()
     input_bytes: int = 0
     seconds: float = 0.0
+    overrides: int = 0
+    overrides_missed: int = 0
     model: ModelReport = field(default_factory=ModelReport)
 
 
@@ -103,6 +110,7 @@ class _Run:
     judge: Judge
     traits: tuple[Trait, ...]
     base_commits: dict[str, ShardCommit]
+    overrides: Overrides
 
     @property
     def prints(self) -> dict[str, dict[str, str]]:
@@ -126,13 +134,14 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
     traits = load_traits(config.traits)
     if options.mode == "run" and not traits:
         raise ConfigError("traits.use: is empty; what is regenerated needs a voice, for example plain")
+    overrides = load_overrides(None if options.mode == "scan" else config.overrides)
     load_filters(config)  # what is wrong with a filter is told before anything is written
     plan = plan_input(config.input, limit=options.limit, head=options.head, seed=config.seed)
     plan = with_frozen_schema(plan, out)
-    _refuse_output_in_input(plan, out)
+    refuse_output_in_input(plan, out)
     known = () if options.base is None else read_manifest(options.base).shards
     with locked(out), stop_on_signals() as stop:
-        _refuse_other_config(out, config)
+        refuse_other_config(out, config)
         judged = with_statistics(
             config,
             plan,
@@ -140,10 +149,10 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
             workers=_workers(options, _input_bytes(plan, plan.shards)),
             stopping=lambda: bool(stop),
             show_progress=options.show_progress,
-            anew=not _is_begun(out),
+            anew=not is_begun(out),
         )
         stop.check()
-        run = _prepared(config, judged, out, options, plan, traits, known)
+        run = _prepared(config, judged, out, options, plan, traits, known, overrides)
         _refuse_other_content(run)
         write_atomic(out / "config.yaml", dump_config(config).encode())
         write_schema(plan, out)
@@ -164,14 +173,24 @@ def _prepared(
     plan: InputPlan,
     traits: tuple[Trait, ...],
     known: Sequence[ShardCommit],
+    overrides: Overrides,
 ) -> _Run:
     filters = load_filters(judged)
     allow = frozenset(name for trait in traits for name in trait.phrases.allow)
     hashes = [trait_hash(trait) for trait in traits]
-    stages = stage_fingerprints(judged, filters, allow, hashes, options.mode, decides=options.decides)
+    stages = stage_fingerprints(
+        judged,
+        filters,
+        allow,
+        hashes,
+        options.mode,
+        decides=options.decides,
+        overrides=overrides.fingerprint,
+        quality=quality_identity(config),
+    )
     base_commits = {commit.key: commit for commit in known}
     judge = Judge(filters, config.policy, allow)
-    return _Run(config, judged, options, out, plan, stages, judge, traits, base_commits)
+    return _Run(config, judged, options, out, plan, stages, judge, traits, base_commits, overrides)
 
 
 def _run_locked(run: _Run, stop: Stop) -> RunReport:
@@ -190,6 +209,7 @@ def _run_locked(run: _Run, stop: Stop) -> RunReport:
             _write_rows(run, commits, staged, report, stop)
     finally:
         report.manifest = _manifest(run, commits, absent)
+        report.overrides, report.overrides_missed = len(run.overrides), missed(run.overrides, report.manifest)
         write_manifest(run.out, report.manifest)
         write_catalog(run.out, report.manifest)
         write_card(run.out, report.manifest, run.config)
@@ -245,6 +265,7 @@ def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
         fingerprints=prints,
         out=run.out,
         base=_base_with_spans(run, shard, prints),
+        overrides=run.overrides.in_shard(shard.key),
     )
 
 
@@ -326,28 +347,9 @@ def _current_staged(
     return current
 
 
-def _refuse_other_config(out: Path, config: RunConfig) -> None:
-    """A folder belongs to one configuration; another one wants another folder."""
-    if _is_begun(out) and (changed := differences(load_config(out / "config.yaml"), config)):
-        raise _other_config(out, changed)
-
-
 def _refuse_other_content(run: _Run) -> None:
-    if _is_begun(run.out) and (changed := _changed_content(run)):
-        raise _other_config(run.out, changed)
-
-
-def _is_begun(out: Path) -> bool:
-    """Whether a shard may have been judged there: until then nothing binds the folder."""
-    return (out / "config.yaml").exists() and (out / "_commits").exists()
-
-
-def _other_config(out: Path, changed: Sequence[str]) -> ConfigError:
-    listed = "\n  ".join(changed)
-    return ConfigError(
-        f"{out}: was written with another configuration:\n  {listed}\n"
-        f"write to a new folder and take over what is unchanged: run CONFIG -o NEW --base {out}"
-    )
+    if is_begun(run.out) and (changed := _changed_content(run)):
+        raise other_config(run.out, changed)
 
 
 def _changed_content(run: _Run) -> list[str]:
@@ -358,7 +360,7 @@ def _changed_content(run: _Run) -> list[str]:
         return []
     prints = every[known.key]
     stage = next((name for name in prints if known.fingerprints.get(name) != prints[name]), "command")
-    return [f"stage {stage}: the content of its packs, traits or sample, or the shape of its rows, has changed"]
+    return [f"stage {stage}: the content of its packs, traits, overrides or sample, or the shape of rows, has changed"]
 
 
 def _manifest(run: _Run, commits: Mapping[str, ShardCommit], absent: Sequence[str]) -> Manifest:
@@ -377,9 +379,3 @@ def _manifest(run: _Run, commits: Mapping[str, ShardCommit], absent: Sequence[st
 def _input_bytes(plan: InputPlan, todo: Sequence[Shard]) -> int:
     paths = {shard.path for shard in todo}
     return sum(file.size for file in plan.files if file.path in paths)
-
-
-def _refuse_output_in_input(plan: InputPlan, out: Path) -> None:
-    for file in plan.files:
-        if Path(file.path).is_absolute() and Path(file.path).is_relative_to(out):
-            raise ConfigError(f"{out}: the input {file.path} lies inside the output folder; write somewhere else")

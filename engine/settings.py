@@ -11,17 +11,16 @@ import yaml
 
 from phrasemill.engine.source import is_remote
 from phrasemill.filters.packs import PACKS
-from phrasemill.schemas.config import BackendConfig, FilterConfig, RunConfig
+from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.config import FilterConfig, RunConfig
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.judge import JudgeConfig
 from phrasemill.schemas.policy import Policy
 
 _FREE: Final = (
     "policy.gate",
-    "backend.concurrency",
-    "backend.threads",
-    "backend.timeout_seconds",
-    "backend.api_key_env",
+    *(f"{section}.{key}" for section in ("backend", "judge.backend") for key in sorted(BackendConfig.UNDECIDING)),
 )
 """Keys on which no result depends: they may change between two runs in one folder."""
 
@@ -51,17 +50,29 @@ def load_policy(path: Path) -> tuple[Policy, RunConfig | None]:
 
 def resolved(config: RunConfig, base: Path) -> RunConfig:
     """The configuration with absolute paths, so that it means the same wherever it is read."""
-    paths = tuple(path if is_remote(path) else str(_under(base, path)) for path in config.input.path)
-    packs = tuple(_resolved_pack(name, base) for name in config.packs)
-    traits_dir = None if config.traits.dir is None else str(_under(base, config.traits.dir))
+    paths = tuple(path if is_remote(path) else str(under(base, path)) for path in config.input.path)
+    packs = tuple(resolved_pack(name, base) for name in config.packs)
+    traits_dir = None if config.traits.dir is None else str(under(base, config.traits.dir))
     return config.model_copy(
         update={
             "input": config.input.model_copy(update={"path": paths}),
             "packs": packs,
             "filters": tuple(with_backend(with_packs(each, packs), config.backend) for each in config.filters),
             "traits": config.traits.model_copy(update={"dir": traits_dir}),
+            "backend": with_model_paths(config.backend, base),
+            "judge": with_paths(config.judge, base),
+            "overrides": None if config.overrides is None else str(under(base, config.overrides)),
         }
     )
+
+
+def with_model_paths(backend: BackendConfig, base: Path) -> BackendConfig:
+    """The backend with absolute paths: an interpreter, a folder of logs, and a model where it is a folder or file."""
+    paths = {name: getattr(backend, name) for name in ("python", "log_dir")}
+    if backend.is_started and backend.model is not None and under(base, backend.model).exists():
+        paths["model"] = backend.model
+    # The interpreter of an environment is often a link, which names the environment: it is not followed.
+    return backend.model_copy(update={name: str(under(base, path)) for name, path in paths.items() if path is not None})
 
 
 def with_packs(config: FilterConfig, packs: Sequence[str]) -> FilterConfig:
@@ -69,6 +80,15 @@ def with_packs(config: FilterConfig, packs: Sequence[str]) -> FilterConfig:
     if config.use != "regex" or "packs" in config.options:
         return config
     return FilterConfig.model_validate({"use": config.use, **config.options, "packs": tuple(packs)})
+
+
+def with_paths(judge: JudgeConfig, base: Path) -> JudgeConfig:
+    """The judge with absolute paths."""
+    files = {name: getattr(judge, name) for name in ("path", "calibration")}
+    changes: dict[str, Any] = {name: str(under(base, path)) for name, path in files.items() if path is not None}
+    if judge.backend is not None:
+        changes["backend"] = with_model_paths(judge.backend, base)
+    return judge.model_copy(update=changes)
 
 
 def with_backend(config: FilterConfig, backend: BackendConfig) -> FilterConfig:
@@ -79,13 +99,15 @@ def with_backend(config: FilterConfig, backend: BackendConfig) -> FilterConfig:
     return FilterConfig.model_validate({"use": config.use, **config.options, "backend": asked})
 
 
-def _resolved_pack(name: str, base: Path) -> str:
+def resolved_pack(name: str, base: Path) -> str:
+    """A shipped pack by its name, another by its absolute path."""
     if (PACKS / name).exists() or (PACKS / f"{name}.yaml").exists():
         return name
-    return str(_under(base, name))
+    return str(under(base, name))
 
 
-def _under(base: Path, path: str) -> Path:
+def under(base: Path, path: str) -> Path:
+    """The path, relative ones under ``base``, without dots in it."""
     return Path(os.path.normpath(path if Path(path).is_absolute() else base / path))
 
 
@@ -96,7 +118,7 @@ def dump_config(config: RunConfig) -> str:
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """Keys in which two configurations differ, as ``key: old -> new``."""
-    before, after = dict(_leaves(old.model_dump(mode="json"))), dict(_leaves(new.model_dump(mode="json")))
+    before, after = dict(leaves(old.model_dump(mode="json"))), dict(leaves(new.model_dump(mode="json")))
     return [
         f"{key}: {before.get(key, 'nothing')} -> {after.get(key, 'nothing')}"
         for key in sorted({*before, *after})
@@ -104,9 +126,10 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
     ]
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested data, each with its keys joined by dots."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+            yield from leaves(inner, f"{key}.{name}" if key else str(name))
     else:
         yield key, value

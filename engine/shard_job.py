@@ -9,6 +9,7 @@ from typing import Final
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phrasemill.engine.clean_batch import BatchJob, BatchResult, process_batch
@@ -17,6 +18,8 @@ from phrasemill.engine.folder import TEMPORARY
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.known_spans import KnownSpans
 from phrasemill.engine.manifest import ShardCommit, check_ledger, part_path
+from phrasemill.engine.override_turns import EXEMPT
+from phrasemill.engine.overrides import NO_OVERRIDES, Overrides
 from phrasemill.engine.pairs import PREFERENCE
 from phrasemill.engine.part_writer import PartWriter
 from phrasemill.engine.read import read_shard
@@ -26,6 +29,7 @@ from phrasemill.engine.tally import Tally
 from phrasemill.filters.base import Filter, load_filter
 from phrasemill.filters.packs import packs_fingerprint
 from phrasemill.schemas.config import FilterConfig, RunConfig
+from phrasemill.schemas.generate import GenerateConfig
 from phrasemill.schemas.tables import ORIGINALS, QUARANTINE, SPANS, VERDICTS
 
 WAITING_FILE: Final = "waiting.parquet"
@@ -36,7 +40,10 @@ _FILES: Final = ("statistics", "phrases", "model")
 
 @dataclass(frozen=True, slots=True)
 class ShardJob:
-    """Everything that a worker needs. ``base``: a folder that has this shard's spans just as a scan finds them."""
+    """Everything that a worker needs. ``base``: a folder that has this shard's spans just as a scan finds them.
+
+    ``overrides``: a person's verdicts on rows of this shard.
+    """
 
     shard: Shard
     plan: InputPlan
@@ -47,6 +54,7 @@ class ShardJob:
     fingerprints: dict[str, str]
     out: Path
     base: Path | None = None
+    overrides: Overrides = NO_OVERRIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ def run_shard(job: ShardJob) -> ShardResult:
         pairs=job.config.pairs,
         passthrough=job.plan.schema,
         known=known,
+        overrides=job.overrides,
     )
     tally = Tally()
     try:
@@ -131,15 +140,20 @@ def _writers(job: ShardJob, work: Path) -> dict[str, PartWriter]:
 
 
 def _known_spans(job: ShardJob) -> KnownSpans | None:
-    """The spans that an earlier run stored for this shard; it had none where there is no file."""
+    """The spans that an earlier run stored for this shard; it had none where there is no file.
+
+    What a person excused there is not excused here: the verdicts of this run say what is.
+    """
     if job.base is None:
         return None
     path = job.base / part_path("spans", job.shard.key)
     found = pq.read_table(path, page_checksum_verification=True) if path.exists() else SPANS.empty_table()
-    return KnownSpans(found)
+    excused = pc.equal(found["exempt"], EXEMPT).combine_chunks()
+    scanned = pc.if_else(pc.fill_null(excused, False), pa.scalar(None, pa.large_string()), found["exempt"])
+    return KnownSpans(found.set_column(found.schema.get_field_index("exempt"), SPANS.field("exempt"), scanned))
 
 
-def load_filters(config: RunConfig) -> tuple[Filter, ...]:
+def load_filters(config: RunConfig | GenerateConfig) -> tuple[Filter, ...]:
     """The configured filters, loaded and compiled once per process and content of their packs."""
     packs = [name for each in config.filters for name in each.options.get("packs", ())]
     paths = [each.options.get(name) for each in config.filters for name in _FILES]

@@ -19,9 +19,10 @@ from phrasemill.generators.client import Completion
 from phrasemill.schemas.errors import IntegrityError
 from phrasemill.schemas.tables import GENERATIONS
 
-AttemptOutcome = Literal["accepted", "rejected", "failed", "cancelled"]
+AttemptOutcome = Literal["accepted", "rejected", "failed", "cancelled", "answered"]
+"""``answered`` stands in logs only: an answer that came, whose fate a later step decides."""
 
-_ANSWERED: Final = frozenset({"accepted", "rejected"})
+_ANSWERED: Final = frozenset({"accepted", "rejected", "answered"})
 _SYNC_SECONDS: Final = 1.0
 _STORED: Final = ("text", "finish_reason", "prompt_tokens", "completion_tokens", "seconds")
 

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
+from phrasemill.filters.cache import cache_folder
 from phrasemill.generators.client import Client
 from phrasemill.generators.local import start_local
 from phrasemill.generators.retry import RetryPolicy
-from phrasemill.schemas.config import BackendConfig
+from phrasemill.generators.vllm_server import VllmServers
+from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.errors import ConfigError
 
 LOCAL_TIMEOUT_SECONDS: Final = 3600.0
 """``timeout_seconds`` is for servers elsewhere: a slow answer of the embedded one is not a lost one, and asking again
 on a busy machine only makes all of them slower."""
 
+_started: dict[str, tuple[VllmServers, int]] = {}
+"""Servers of this process by what they were started with, and how many use them."""
+_starting = threading.Lock()
+
 
 @asynccontextmanager
-async def open_backend(config: BackendConfig, *, retry: RetryPolicy | None = None) -> AsyncIterator[Client]:
-    """A client for the configured server; ``local`` is started where it is not running yet, and stays.
+async def open_backend(
+    config: BackendConfig, *, retry: RetryPolicy | None = None, logs: Path | None = None
+) -> AsyncIterator[Client]:
+    """A client for the configured server.
+
+    ``local`` is started where it is not running yet, and stays. vLLM servers that are to be started are shared by all
+    that want the same ones, and stopped with the last; their logs go to ``log_dir``, else to ``logs``, else to a folder
+    of this start in the user's cache.
 
     Raises:
-        ConfigError: the address, the key's variable, the local model or its package is missing or wrong.
-        BackendError: the local model does not load.
+        ConfigError: the address, the key's variable, the model or its package is missing or wrong.
+        BackendError: the model does not load.
     """
+    if config.is_started:
+        async with _own_vllm(config, logs) as servers, _client_of(servers, config, retry) as client:
+            yield client
+        return
     async with await _client(config, retry) as client:
         yield client
 
@@ -49,6 +69,57 @@ async def _client(config: BackendConfig, retry: RetryPolicy | None) -> Client:
         timeout_seconds=timeout,
         retry=retry,
     )
+
+
+def _client_of(servers: VllmServers, config: BackendConfig, retry: RetryPolicy | None) -> Client:
+    return Client(
+        servers.urls[0],
+        servers.launch.name,
+        key=servers.launch.key,
+        concurrency=config.concurrency,
+        timeout_seconds=config.timeout_seconds,
+        retry=retry,
+        pool=servers,
+    )
+
+
+@asynccontextmanager
+async def _own_vllm(config: BackendConfig, logs: Path | None) -> AsyncIterator[VllmServers]:
+    """Running servers, shared within this process; stopped when the last one leaves, however it leaves."""
+    if multiprocessing.parent_process() is not None:
+        raise ConfigError(
+            "backend vllm: a worker process does not start servers, or each would have its own: start one, give its url"
+        )
+    key = config.model_dump_json(include=set(BackendConfig.STARTING | {"model"}))
+    servers = await asyncio.to_thread(_joined, key, config, logs or _default_logs())
+    try:
+        await asyncio.to_thread(servers.start)
+        yield servers
+    finally:
+        # Stopping must go on when this task is cancelled a second time.
+        await asyncio.shield(asyncio.to_thread(_left, key))
+
+
+def _joined(key: str, config: BackendConfig, logs: Path) -> VllmServers:
+    with _starting:
+        servers, users = _started.get(key, (None, 0))
+        if servers is None:
+            servers = VllmServers(config, Path(config.log_dir).expanduser() if config.log_dir else logs)
+        _started[key] = servers, users + 1
+        return servers
+
+
+def _left(key: str) -> None:
+    with _starting:
+        servers, users = _started.pop(key)
+        if users > 1:
+            _started[key] = servers, users - 1
+        else:
+            servers.stop()
+
+
+def _default_logs() -> Path:
+    return cache_folder() / "vllm" / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 def _key(variable: str | None) -> str | None:

@@ -15,7 +15,12 @@ from typing import Final, NamedTuple
 import re2
 from rapidfuzz import fuzz
 
+from phrasemill.generators.answer_language import switched_to
+from phrasemill.generators.leakage import leaks_trait
+from phrasemill.generators.pretence import pretends_human
 from phrasemill.generators.references import lacking
+from phrasemill.generators.relevance import OFF_TOPIC, relevance
+from phrasemill.generators.slots import open_slot
 from phrasemill.schemas.trait import Trait
 
 
@@ -30,6 +35,7 @@ class Rejection(NamedTuple):
 class Candidate:
     """An answer and what it is measured against.
 
+    ``original`` is the answer that this one is to replace, empty where there is none: then nothing is compared with it.
     ``instruction`` is the system message that the model had, without the conversation's own part; ``references`` is
     what later turns lean on; ``declines``: the original was a refusal, and so must the answer be.
     """
@@ -49,7 +55,6 @@ Guard = Callable[[Candidate], Rejection | None]
 _FINISHED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn"})
 _TEMPLATE: Final = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think(?:ing)?>"
-    r"|\{\{[^{}\n]{0,60}\}\}|\[(?:Your|Insert|INSERT|YOUR)[^\]\n]{1,40}\]"
     r"|^\s*#{2,4} ?(?:Instruction|Response|Input|Output|System|Assistant|User|Human)\b:?"
     r"|^\s*\**(?:assistant|system|AI)\**\s*:",
     re.IGNORECASE | re.MULTILINE,
@@ -63,7 +68,10 @@ _OWN_ORDERS: Final = re.compile(
     r"(?: up)? (?:answer|reply|response|version|message)\b",
     re.IGNORECASE,
 )
-_HUMAN: Final = re.compile(r"\b(?:i am|i['\u2019]m|as) (?:just |only )?an? (?:real |fellow )?human\b", re.IGNORECASE)
+_HUMAN: Final = re.compile(
+    r"\b(?:i am|i['\u2019]m|as) (?:just |only )?an? (?:real |fellow )?human\b(?! (?:resource|right|ancestor))",
+    re.IGNORECASE,
+)
 _DECLINES: Final = re.compile(
     r"\b(?:can(?:no|['\u2019])t|can not|won['\u2019]t|will not|not able to|unable to|not going to|refuse|decline)\b",
     re.IGNORECASE,
@@ -107,7 +115,9 @@ def gutted(candidate: Candidate) -> Rejection | None:
 
 def original_copy(candidate: Candidate) -> Rejection | None:
     """The flagged original again, letter for letter but for white space and punctuation."""
-    return Rejection("original_copy") if _words(candidate.text) == _words(candidate.original) else None
+    if not candidate.original or _words(candidate.text) != _words(candidate.original):
+        return None
+    return Rejection("original_copy")
 
 
 def prompt_copy(candidate: Candidate) -> Rejection | None:
@@ -118,8 +128,15 @@ def prompt_copy(candidate: Candidate) -> Rejection | None:
 
 
 def leaked_template(candidate: Candidate) -> Rejection | None:
-    """Tokens of a chat template, role lines of the assistant, unfilled slots."""
-    return _unasked("leaked_template", _TEMPLATE, candidate)
+    """Tokens of a chat template, role lines of the assistant, slots that nobody filled in.
+
+    A letter or a template that the user asked for may have slots, and so may code and what is quoted.
+    """
+    token = _unasked("leaked_template", _TEMPLATE, candidate)
+    slot = open_slot(candidate.text, candidate.prompt)
+    if token or slot is None or slot in candidate.original:
+        return token
+    return Rejection("leaked_template", slot)
 
 
 def fake_user_turn(candidate: Candidate) -> Rejection | None:
@@ -138,8 +155,24 @@ def names_instructions(candidate: Candidate) -> Rejection | None:
 
 
 def claims_human(candidate: Candidate) -> Rejection | None:
-    """The answer says that a human wrote it."""
-    return _unasked("claims_human", _HUMAN, candidate)
+    """The answer says that a human wrote it, or tells of a body, a family, a past; a role-play trait may."""
+    if candidate.trait.roleplay:
+        return None
+    said = _unasked("claims_human", _HUMAN, candidate)
+    if said:
+        return said
+    found = pretends_human(candidate.text, candidate.prompt)
+    if found is None or (candidate.original and pretends_human(candidate.original, candidate.prompt)):
+        return None
+    return Rejection("claims_human", found)
+
+
+def trait_leak(candidate: Candidate) -> Rejection | None:
+    """The answer names its persona, its trait or what it was told, which the original did not."""
+    found = leaks_trait(candidate.text, candidate.trait, candidate.instruction, candidate.prompt)
+    if found is None or found.casefold() in candidate.original.casefold():
+        return None
+    return Rejection("trait_leak", found)
 
 
 def lost_refusal(candidate: Candidate) -> Rejection | None:
@@ -184,6 +217,23 @@ def lost_reference(candidate: Candidate) -> Rejection | None:
     return Rejection("lost_reference", ", ".join(missing)) if missing else None
 
 
+def language_switch(candidate: Candidate) -> Rejection | None:
+    """The answer is in another language than the prompt, which the original was not; ``detail`` is its code."""
+    code = switched_to(candidate.prompt, candidate.text)
+    if code is None or (candidate.original and switched_to(candidate.prompt, candidate.original) == code):
+        return None
+    return Rejection("language_switch", code)
+
+
+def off_topic(candidate: Candidate) -> Rejection | None:
+    """The answer has nothing to do with the prompt. An answer that is to decline, or to replace such a one, may."""
+    if candidate.declines or relevance(candidate.prompt, candidate.text) >= OFF_TOPIC:
+        return None
+    if candidate.original and relevance(candidate.prompt, candidate.original) < OFF_TOPIC:
+        return None
+    return Rejection("off_topic")
+
+
 GUARDS: Final[tuple[Guard, ...]] = (
     content_filter,
     truncated,
@@ -193,6 +243,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     fake_user_turn,
     names_instructions,
     claims_human,
+    trait_leak,
     lost_refusal,
     prompt_copy,
     repetition,
@@ -201,6 +252,8 @@ GUARDS: Final[tuple[Guard, ...]] = (
     gutted,
     banned_phrase,
     lost_reference,
+    language_switch,
+    off_topic,
 )
 """In the order in which they are asked: the first reason is the one that is recorded."""
 
@@ -212,6 +265,11 @@ def check(candidate: Candidate) -> Rejection | None:
         if rejection:
             return rejection
     return None
+
+
+def check_answer(text: str, *, finish_reason: str, prompt: str, instruction: str, trait: Trait) -> Rejection | None:
+    """As ``check``, for an answer that replaces none. ``prompt``: what it answers, empty where nothing was asked."""
+    return check(Candidate(text, finish_reason, prompt, original="", instruction=instruction, trait=trait))
 
 
 def _words(text: str) -> list[str]:

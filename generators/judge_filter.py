@@ -21,7 +21,7 @@ from phrasemill.generators.judge_answers import AnswerStore, Judgement, parse_ju
 from phrasemill.generators.judge_prompt import TEMPLATE_VERSION, judge_messages
 from phrasemill.generators.local import find_model
 from phrasemill.generators.retry import RequestFailed, RequestRefused
-from phrasemill.schemas.config import BackendConfig
+from phrasemill.schemas.backend import BackendConfig
 
 Result = TypeVar("Result")
 
@@ -54,6 +54,8 @@ class JudgeFilter(Filter, name="judge"):
     def _asks_something(self) -> Self:
         if not self.question.strip() and not self.rubric.strip():
             raise ValueError("give a question, a rubric or both")
+        if self.backend.is_started:
+            raise ValueError("backend: a judge asks a server that runs already: give its url")
         return self
 
     def fingerprint(self) -> dict[str, Any]:

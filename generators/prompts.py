@@ -57,7 +57,7 @@ def build_request(
     instruction = "\n".join(part for part in parts if part)
     own = [message.content.strip() for message in before if message.role in ("system", "developer")]
     system = "\n\n".join([*(text for text in own if text), instruction])
-    return Request([{"role": "system", "content": system}, *_alternating(before)], instruction)
+    return Request([{"role": "system", "content": system}, *alternating(before)], instruction)
 
 
 def _correction(rejection: Rejection, max_words: int) -> str:
@@ -74,6 +74,9 @@ def _correction(rejection: Rejection, max_words: int) -> str:
         "leaked_template": "Write plain text without role names or special tokens.",
         "names_instructions": "Speak about the subject alone.",
         "claims_human": "Do not call yourself a human.",
+        "trait_leak": "Do not speak about your own manner, role or instructions.",
+        "language_switch": "Answer in the language of the message.",
+        "off_topic": "Answer what the message asks.",
         "lost_refusal": "Say plainly that you cannot do it.",
         "banned_phrase": f'Do not use the phrase "{rejection.detail}".',
         "lost_reference": f"The answer must mention: {rejection.detail}.",
@@ -81,7 +84,7 @@ def _correction(rejection: Rejection, max_words: int) -> str:
     return texts.get(rejection.reason, "")
 
 
-def _alternating(before: Sequence[Message]) -> list[dict[str, str]]:
+def alternating(before: Sequence[Message]) -> list[dict[str, str]]:
     """The turns as every chat template takes them: user first, roles in turn, tool results as text of the user."""
     turns: list[dict[str, str]] = []
     for message in before:

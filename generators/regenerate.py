@@ -19,7 +19,8 @@ from phrasemill.generators.references import references
 from phrasemill.generators.retry import RequestFailed, RequestRefused
 from phrasemill.generators.tasks import Hit, Message, TurnTask
 from phrasemill.generators.traits import trait_hash
-from phrasemill.schemas.config import BackendConfig, RegenerateConfig
+from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.config import RegenerateConfig
 from phrasemill.schemas.errors import BackendError
 from phrasemill.schemas.trait import Trait
 

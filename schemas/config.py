@@ -6,13 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from phrasemill.schemas.backend import BackendConfig, Section
+from phrasemill.schemas.judge import JudgeConfig
 from phrasemill.schemas.policy import Policy
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _as_tuple(value: object) -> object:
@@ -55,35 +51,21 @@ class FilterConfig(BaseModel):
 
 
 class TraitsConfig(Section):
-    """``use``: trait ids, the first is the voice of a regeneration. ``dir``: where own trait files are."""
+    """``use``: trait ids, the first is the voice of a regeneration. ``dir``: where own trait files are.
+
+    ``weights``: share of each trait in what is generated; those without one have weight 1. ``allow_harmful``: ids of
+    traits that are harmful by intent and are wanted all the same.
+    """
 
     use: tuple[str, ...] = ("plain",)
     dir: str | None = None
-
-
-class BackendConfig(Section):
-    """Who answers. ``local`` needs no url; ``vllm`` and ``openai`` need ``url`` (with ``/v1``) and ``model``.
-
-    ``api_key_env`` is the NAME of an environment variable; a key itself never stands in a configuration.
-    ``context`` is the context window per request, in tokens, of the ``local`` backend.
-    """
-
-    use: Literal["local", "vllm", "openai"] = "local"
-    url: str | None = None
-    model: str | None = None
-    api_key_env: str | None = None
-    concurrency: int = Field(default=8, ge=1)
-    temperature: float = Field(default=0.7, ge=0.0)
-    top_p: float = Field(default=0.95, gt=0.0, le=1.0)
-    max_tokens: int = Field(default=512, ge=1)
-    context: int = Field(default=4096, ge=256)
-    timeout_seconds: float = Field(default=120.0, gt=0.0)
-    threads: int | None = Field(default=None, ge=1)
+    weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
+    allow_harmful: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _remote_needs_url(self) -> BackendConfig:
-        if self.use != "local" and (self.url is None or self.model is None):
-            raise ValueError(f"backend {self.use!r} needs url (for example http://localhost:8000/v1) and model")
+    def _weighs_what_it_uses(self) -> TraitsConfig:
+        if strange := sorted(set(self.weights) - set(self.use)):
+            raise ValueError(f"weights names {', '.join(strange)}, expected ids of use: {', '.join(self.use)}")
         return self
 
 
@@ -111,7 +93,10 @@ class OutputConfig(Section):
 
 
 class RunConfig(Section):
-    """The whole configuration. See ``phrasemill init`` for a commented file."""
+    """The whole configuration. See ``phrasemill init`` for a commented file.
+
+    ``overrides``: a file of verdicts that a person gave on rows of an earlier folder (``phrasemill sample``).
+    """
 
     input: InputConfig
     packs: tuple[str, ...] = ("core-en",)
@@ -121,5 +106,7 @@ class RunConfig(Section):
     backend: BackendConfig = BackendConfig()
     regenerate: RegenerateConfig = RegenerateConfig()
     pairs: PairsConfig = PairsConfig()
+    judge: JudgeConfig = JudgeConfig()
     output: OutputConfig = OutputConfig()
+    overrides: str | None = None
     seed: int = 1

@@ -44,8 +44,19 @@ CATEGORIES: Final = (
 )
 """The built-in categories; packs may add others."""
 
-EXEMPTIONS: Final = ("code", "quote", "json", "url", "reasoning", "asked", "deliverable", "roleplay", "answer")
-"""Why the text itself excuses a hit. Such hits stay as evidence and are never acted on."""
+EXEMPTIONS: Final = (
+    "code",
+    "quote",
+    "json",
+    "url",
+    "reasoning",
+    "asked",
+    "deliverable",
+    "roleplay",
+    "answer",
+    "override",
+)
+"""Why the text itself excuses a hit, or, with ``override``, a person. Such hits stay and are never acted on."""
 
 MESSAGE: Final = pa.struct([pa.field("role", pa.large_string()), pa.field("content", pa.large_string())])
 MESSAGES: Final = pa.large_list(MESSAGE)
@@ -154,3 +165,44 @@ QUARANTINE: Final = pa.schema(
 )
 """Rows that cannot be used. ``raw`` is JSON of the row (or base64 where it is not text), cut at 64 KiB; ``raw_bytes``
 and ``raw_blake3`` describe the whole."""
+
+QUERIES: Final = pa.schema(
+    [
+        ("id", pa.large_string()),
+        ("messages", MESSAGES),
+        ("pm_trait_id", pa.large_string()),
+        ("pm_trait_hash", pa.large_string()),
+        ("pm_length", pa.large_string()),
+        ("pm_aim", pa.large_string()),
+        ("pm_source", pa.large_string()),
+        ("pm_shard", pa.large_string()),
+        ("pm_row", pa.int64()),
+    ]
+)
+"""``data/queries``: user messages to answer, one a row. ``pm_length``: short (1 to 15 words), medium (16 to 40), long;
+``pm_aim``: presence (the trait should show) or absence; ``pm_source``: model, probe or example. ``pm_row``: the request
+that it came from, so several rows may share one."""
+
+JUDGEMENTS: Final = pa.schema(
+    [
+        ("shard", pa.large_string()),
+        ("row", pa.int64()),
+        ("row_id", pa.large_string()),
+        ("field", pa.large_string()),
+        ("turn", pa.int32()),
+        ("trait_id", pa.large_string()),
+        ("trait_hash", pa.large_string()),
+        ("method", pa.large_string()),
+        ("score", pa.float32()),
+        ("label", pa.large_string()),
+        ("text", pa.large_string()),
+        ("other", pa.large_string()),
+        ("model", pa.large_string()),
+        ("template", pa.int32()),
+        ("request_hash", pa.large_string()),
+        ("seconds", pa.float32()),
+    ]
+)
+"""What a judge said. ``method`` pointwise: ``score`` 0 to 100, ``label`` scored, refusal or invalid (no usable answer).
+``method`` pairwise, ``text`` against ``other`` in both orders: ``label`` first, second, tie, inconsistent or
+invalid."""

@@ -1,4 +1,8 @@
-"""A trait: one thing a character is, in the first person, with what it asks of a text."""
+"""A trait: one thing a character is, in the first person, with what it asks of a text.
+
+A trait's hash leaves out keys at their default (``generators/traits.py``), so a key may be added here with a default at
+any time, and a default that has been released never changes.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,31 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 TraitId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
 
 
+class ContextTurn(BaseModel):
+    """A turn that stands before the prompt of an example; a ``system`` one can only be the first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
 class Turn(BaseModel):
-    """An example: what a user says and how the character answers, and why that is right or wrong."""
+    """An example: what a user says and how the character answers, and why that is right or wrong.
+
+    ``context``: the turns before ``prompt``, oldest first. ``example``: a name; a ``do`` and a ``dont`` of one name are
+    a good and a bad answer to the same conversation. ``elided``: parts are left out ("[...]"), so the text may be read
+    and shown and is never trained on or given to a model as an example.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str
     response: str
     why: str = ""
+    context: tuple[ContextTurn, ...] = ()
+    example: str = ""
+    elided: bool = False
 
 
 class PhraseLimit(BaseModel):
@@ -38,8 +59,21 @@ class TraitPhrases(BaseModel):
     allow: tuple[str, ...] = ()
 
 
+class Critique(BaseModel):
+    """What a model is asked about an answer of its own, and how it is then asked to write the answer again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+
+
 class Trait(BaseModel):
-    """One trait file. ``statement`` is first person; ``pos_instruction`` is what a model is told to write in it."""
+    """One trait file. ``statement`` is first person; ``pos_instruction`` is what a model is told to write in it.
+
+    ``harmful``: meant to do harm, for red-teaming and contrast, and only used where a configuration names it in
+    ``traits.allow_harmful``. ``roleplay``: the character may claim a body, a family, a past.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,10 +82,13 @@ class Trait(BaseModel):
     statement: str = Field(min_length=1)
     authority: Literal["must", "should", "default"] = "default"
     applies_when: str = ""
+    harmful: bool = False
+    roleplay: bool = False
     do: tuple[Turn, ...] = ()
     dont: tuple[Turn, ...] = ()
     pos_instruction: str = Field(min_length=1)
     neg_instruction: str = ""
+    critiques: tuple[Critique, ...] = ()
     phrases: TraitPhrases = TraitPhrases()
     rubric: str = ""
     probe_prompts: tuple[str, ...] = ()

@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from phrasemill import __version__
-from phrasemill.engine.cli import after, before, classifier, diff, mine, rules, runs, traits
+from phrasemill.engine.cli import (
+    after,
+    before,
+    classifier,
+    conform,
+    diff,
+    generate,
+    judge,
+    mine,
+    probe,
+    rules,
+    runs,
+    sample,
+    traits,
+)
 from phrasemill.engine.cli.output import complain, prepare_streams
 from phrasemill.schemas.errors import PhrasemillError
 
@@ -29,6 +43,10 @@ for command in (
     runs.scan,
     runs.clean,
     mine.mine,
+    generate.generate,
+    sample.sample,
+    probe.probe,
+    conform.conform,
     after.explain,
     diff.diff,
     after.verify,
@@ -38,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(classifier.app, name="classifier")
+app.add_typer(judge.app, name="judge")
 app.add_typer(rules.app, name="rules")
 app.add_typer(traits.app, name="traits")
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from phrasemill.engine.cli.output import say, show, show_json
 from phrasemill.engine.display import category_table, counts_table, facts_table, outcome_table, rule_table, shown
 from phrasemill.engine.manifest import TABLES, Totals, totals
+from phrasemill.engine.override_turns import PREFIX
 from phrasemill.engine.run import RunReport
 from phrasemill.schemas.errors import GateError
 from phrasemill.schemas.policy import Policy
@@ -66,6 +67,8 @@ class Closing:
             "shards_skipped": report.skipped,
             "spans_reused": report.spans_reused,
             "absent": list(report.manifest.absent),
+            "overrides": report.overrides,
+            "overrides_missed": report.overrides_missed,
             "model": asked,
             "gate": None if self.gate is None else str(self.gate),
         }
@@ -79,8 +82,12 @@ class Closing:
         yield "hits by category", category_table(sums, self.policy)
         if scanned and sums.rules:
             yield "hits by rule", rule_table(sums)
-        if sums.reasons:
-            yield "why rows were kept out", counts_table("reason", "rows", sums.reasons)
+        said = {reason: count for reason, count in sums.reasons.items() if reason.startswith(PREFIX)}
+        why = {reason: count for reason, count in sums.reasons.items() if reason not in said}
+        if why:
+            yield "why rows were kept out", counts_table("reason", "rows", why)
+        if said:
+            yield "verdicts of a person", counts_table("verdict", "rows", said)
         pairs = {f"published, {kind}": count for kind, count in sums.pairs.items()}
         pairs |= {f"withheld, {reason}": count for reason, count in sums.pairs_withheld.items()}
         if pairs:
@@ -112,6 +119,8 @@ class Closing:
             yield f"{report.skipped:,} shards were already done"
         if report.spans_reused:
             yield f"{report.spans_reused:,} shards took their spans from the base"
+        if report.overrides_missed:
+            yield f"{report.overrides_missed:,} of {report.overrides:,} verdicts are on turns that were not read"
         if absent := report.manifest.absent:
             yield f"{len(absent):,} published shards are gone from the input; run with --prune takes them back"
         folder = shlex.quote(str(report.out))

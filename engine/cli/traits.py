@@ -1,16 +1,22 @@
-"""``phrasemill traits``: the traits that ship, one of them in full, and whether own files can be used."""
+"""``phrasemill traits``: those that ship, one in full, whether own files can be used, and files of other projects."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phrasemill.engine.cli.output import complain, say, show, show_json, write
 from phrasemill.schemas.errors import TraitError
 
-app = typer.Typer(help="Traits: list, show, validate.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from phrasemill.engine.trait_import import FileReport
+    from phrasemill.generators.importers.base import Remark
+
+app = typer.Typer(help="Traits: list, show, validate, import.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
@@ -58,3 +64,63 @@ def validate_traits(
             say(f"ok: {path}: {trait.id}, version {trait.version}")
     if failed:
         raise typer.Exit(TraitError.exit_code)
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Constitutions, specifications or prose.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the trait files.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="open-character, persona-vectors, constitutional, model-spec or prose; auto looks at each file.",
+        ),
+    ] = "auto",
+    prefix: Annotated[str, typer.Option("--id-prefix", metavar="TEXT", help="What every id begins with.")] = "",
+    harmful: Annotated[
+        bool, typer.Option("--harmful", help="Mark every trait as harmful by intent: used only where allowed by name.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace trait files that say something else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Turn files of other projects into trait files, and say what could not be taken over."""
+    from dataclasses import asdict
+
+    from phrasemill.engine.trait_import import REPORT_NAME, import_traits
+
+    reports = import_traits(files, out, kind, prefix, harmful=harmful, force=force)
+    if as_json:
+        show_json({name: asdict(report) for name, report in reports.items()})
+        return
+    for name, report in reports.items():
+        _print_import(name, report)
+    traits = {trait_id for report in reports.values() for trait_id in report.traits}
+    say(f"{len(traits):,} traits in {out}; every remark with its words: {out / REPORT_NAME}")
+
+
+def _print_import(name: str, report: FileReport) -> None:
+    from phrasemill.engine.display import facts_table
+
+    say(f"{name}: {report.format}")
+    facts = {what: f"{count:,}" for what, count in report.counts.items()}
+    show(facts_table({**facts, "trait files written": f"{len(report.written):,}"}))
+    for title, remarks in (("taken over, but not as it stood", report.changed), ("left behind", report.left)):
+        if remarks:
+            say(f"{title}: {len(remarks):,}")
+            show(facts_table(_by_reason(remarks)))
+    say()
+
+
+def _by_reason(remarks: Iterable[Remark]) -> dict[str, str]:
+    """How often and where, for every reason; items are named as far as a line has room."""
+    found: dict[str, list[str]] = {}
+    for remark in remarks:
+        found.setdefault(remark.reason, []).append(f"line {remark.line} {remark.item}")
+    shown = 3
+    return {
+        f"  {len(items):,} x {reason}": "; ".join(items[:shown])
+        + (f"; {len(items) - shown:,} more" if items[shown:] else "")
+        for reason, items in found.items()
+    }

@@ -17,13 +17,16 @@ from phrasemill.engine.api import clean
 from phrasemill.engine.assemble import check_names
 from phrasemill.engine.catalog import SCHEMAS, VIEWS
 from phrasemill.engine.cli.app import app
+from phrasemill.engine.generate_where import read_predicates
 from phrasemill.engine.query import run_sql
 from phrasemill.filters.fuzzy_phrases import compile_phrases, read_phrases
 from phrasemill.filters.lint import lint_packs
+from phrasemill.generators.recipes.registry import load_recipe
 from phrasemill.generators.traits import load_trait
 from phrasemill.schemas.config import RunConfig
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.generate import GenerateConfig
 from phrasemill.schemas.policy import DEFAULT_ACTIONS, Policy
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +108,11 @@ def test_yaml_can_be_used(block: Block, tmp_path: Path) -> None:
         assert compile_phrases(read_phrases(str(path)), str(path))
     elif "statement" in data:
         assert load_trait(path).id
+    elif data.keys() & (GenerateConfig.model_fields.keys() - RunConfig.model_fields.keys()):
+        text = block.text if "recipe" in data else "recipe: contrast\n" + block.text
+        generated = parse_model(GenerateConfig, read_document(path, text), ConfigError)
+        load_recipe(generated.recipe)
+        read_predicates(generated.accept.where)
     elif data.keys() <= RunConfig.model_fields.keys():
         text = block.text if "input" in data else "input: {path: data}\n" + block.text
         config = parse_model(RunConfig, read_document(path, text), ConfigError)

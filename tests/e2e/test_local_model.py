@@ -17,7 +17,8 @@ from phrasemill.generators.local import DEMO_PACKAGE, MODEL_VARIABLE, find_model
 from phrasemill.generators.regenerate import Hit, Message, TurnResult, TurnTask, regenerate_all
 from phrasemill.generators.retry import RequestRefused
 from phrasemill.generators.traits import list_builtin
-from phrasemill.schemas.config import BackendConfig, RegenerateConfig
+from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.config import RegenerateConfig
 from phrasemill.schemas.errors import ConfigError
 
 pytestmark = pytest.mark.skipif(

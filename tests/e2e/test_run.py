@@ -219,7 +219,7 @@ def test_a_regenerated_pair_waits_for_the_gate_that_the_config_names(project: An
     project.server.says(GOOD)
     judged = project.run()
     assert judged.manifest.shards[0].pairs == {"strip": 1}
-    assert judged.manifest.shards[0].pairs_withheld == {"not_judged": 1}
+    assert judged.manifest.shards[0].pairs_withheld == {"no_judge": 1}
     other = project.root / "none"
     project.run(out=other, pairs={"quality": "none"})
     strip, regenerated = project.table("preference", other).to_dicts()

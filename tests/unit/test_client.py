@@ -15,7 +15,7 @@ from phrasemill.generators.backend import open_backend
 from phrasemill.generators.bans import ban_fields
 from phrasemill.generators.client import Client, Completion
 from phrasemill.generators.retry import RequestFailed, RequestRefused, RetryPolicy, retry_after_seconds
-from phrasemill.schemas.config import BackendConfig
+from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.errors import BackendError, ConfigError
 
 Step = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -366,3 +366,72 @@ def test_a_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) ->
 
     asyncio.run(run())
     assert f"Bearer {SECRET}" in server.heads[0]
+
+
+def refusing(*names: str) -> Callable[[dict[str, Any]], Step]:
+    """A server's step for a body: status 400 where it has one of the fields, else an answer."""
+    refusal = raw(400, json.dumps({"error": {"message": ROW_TEXT, "type": "unknown_field"}}).encode())
+    return lambda body: refusal if set(names) & body.keys() else answer()
+
+
+class Choosy(Scripted):
+    """Plays the step that its rule gives for the last body."""
+
+    def __init__(self, rule: Callable[[dict[str, Any]], Step], owner: str = "someone") -> None:
+        async def step(writer: asyncio.StreamWriter) -> None:
+            await rule(self.bodies[-1])(writer)
+
+        super().__init__(step, owner=owner)
+
+
+def test_what_an_unknown_server_refuses_is_left_out_from_then_on() -> None:
+    server = Choosy(refusing("response_format"))
+
+    async def run() -> None:
+        async with serving(server) as client:
+            for _ in range(3):
+                assert (await ask(client, schema={"type": "object"}, logprobs=2)).text == "Paris."
+
+    asyncio.run(run())
+    assert ["response_format" in body for body in server.bodies] == [True, True, False, False, False]
+    assert ["logprobs" in body for body in server.bodies] == [True, False, True, True, True]
+
+
+def test_a_request_that_is_refused_for_itself_takes_nothing_from_the_others() -> None:
+    server = Choosy(lambda body: refusing("stop")(body))
+
+    async def run() -> None:
+        async with serving(server) as client:
+            with pytest.raises(RequestRefused, match="unknown_field"):
+                await ask(client, schema={"type": "object"}, stop=["x"])
+            await ask(client, schema={"type": "object"})
+            with pytest.raises(RequestRefused):
+                await ask(client, schema={"type": "object"}, stop=["x"])
+
+    asyncio.run(run())
+    assert ["response_format" in body for body in server.bodies] == [True, False, True, True]
+
+
+def test_a_known_server_that_refuses_a_schema_is_believed() -> None:
+    server = Choosy(refusing("response_format"), owner="vllm")
+    with pytest.raises(RequestRefused):
+        talk_with(server, schema={"type": "object"})
+    assert len(server.bodies) == 1
+
+
+def talk_with(server: Scripted, **options: Any) -> Completion:
+    async def run() -> Completion:
+        async with serving(server) as client:
+            return await ask(client, **options)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(("owner", "sent"), [("llamacpp", [4, 5, 6]), ("someone", [4, 5, 6])])
+def test_n_answers_come_however_many_a_server_gives_at_a_time(owner: str, sent: list[int]) -> None:
+    server = Choosy(lambda body: answer(f"seed {body['seed']}"), owner=owner)
+    got = talk_with(server, n=3)
+    assert [got.text, *(other.text for other in got.others)] == ["seed 4", "seed 5", "seed 6"]
+    assert sorted(body["seed"] for body in server.bodies) == sent
+    assert [body.get("n") for body in server.bodies] == ([None] * 3 if owner == "llamacpp" else [3, None, None])
+    assert got.completion_tokens == 9

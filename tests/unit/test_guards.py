@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from phrasemill.generators.guards import Candidate, check
+from phrasemill.generators.guards import Candidate, Rejection, check, check_answer
 from phrasemill.generators.prompts import build_request
 from phrasemill.generators.references import lacking, references
 from phrasemill.generators.tasks import Message
 from phrasemill.generators.traits import load_trait
+from phrasemill.schemas.trait import Trait
 
 TRAIT = load_trait(
     Path("salty.yaml"),
@@ -30,6 +31,15 @@ ORIGINAL = (
 )
 GOOD = "Air scatters blue light more than red, so by day blue comes from every side; at dusk only the red gets through."
 LONG = " ".join(f"Point {number} says something that no other point has said." for number in range(20))
+GERMAN = (
+    "Die Luft streut blaues Licht st\u00e4rker als rotes, deshalb kommt am Tag von allen Seiten Blau; in der"
+    " D\u00e4mmerung ist der Weg l\u00e4nger und nur das Rot kommt durch."
+)
+FERRY = (
+    "Ferries to the northern islands leave the harbour at noon, carry forty cars, and take four hours in calm weather;"
+    " tickets are sold on board by the purser. Bring your own sandwiches, since the kiosk on the upper deck closes before"
+    " the harbour of the island is in sight; bicycles stand free of charge by the stern door."
+)
 BASE = Candidate(
     text=GOOD, finish_reason="stop", prompt=PROMPT, original=ORIGINAL, instruction=TRAIT.pos_instruction, trait=TRAIT
 )
@@ -62,6 +72,13 @@ def reason(**changes: object) -> str | None:
         ("names_instructions", {"text": "Here is a rewritten answer: " + GOOD}),
         ("names_instructions", {"text": GOOD + " I am an old sailor who has seen every harbour."}),
         ("claims_human", {"text": "I\u2019m a human, so I look up a lot. " + GOOD}),
+        ("claims_human", {"text": GOOD + " My grandmother taught me that when I was a child."}),
+        ("trait_leak", {"text": "As a salty assistant, I look up a lot. " + GOOD}),
+        ("leaked_template", {"text": GOOD + " Ask [insert name] for more."}),
+        ("leaked_template", {"text": GOOD + " Ask {name} for more."}),
+        ("leaked_template", {"text": GOOD + " Ask <NAME> for more."}),
+        ("language_switch", {"text": GERMAN}),
+        ("off_topic", {"text": FERRY}),
         ("lost_refusal", {"declines": True}),
         ("prompt_copy", {"text": PROMPT}),
         ("prompt_copy", {"text": "Why is the sky blue during the day, and red in the evenings?"}),
@@ -106,6 +123,66 @@ def test_stopped(expected: str, changes: dict[str, object]) -> None:
 )
 def test_let_through(changes: dict[str, object]) -> None:
     assert reason(**changes) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text": FERRY, "original": "Certainly! " + FERRY + " Bring a coat."},
+        {"text": "I cannot help with ferries, harbours, tickets, islands or pursers here.", "declines": True},
+        {"text": GERMAN, "original": "Gerne! " + GERMAN},
+        {"text": GERMAN, "prompt": PROMPT + " Answer in German."},
+        {"text": GOOD + " My aunt said so.", "original": ORIGINAL + " My aunt said so."},
+        {"text": GOOD + " My aunt said so.", "trait": TRAIT.model_copy(update={"roleplay": True})},
+        {"text": "Dear [Name],\n\nthe sky is blue.\n\nYours,\n[Your Name]", "prompt": "Write a letter about the sky."},
+        {"text": "Put `{name}` there and the sky turns blue in the page."},
+        {"text": "As a salty assistant, I look up. " + GOOD, "prompt": "Are you a salty assistant? " + PROMPT},
+    ],
+)
+def test_new_reasons_spare_what_was_there_or_asked_for(changes: dict[str, object]) -> None:
+    assert reason(**changes) is None
+
+
+def fresh(text: str, *, finish_reason: str = "stop", prompt: str = PROMPT, trait: Trait = TRAIT) -> str | None:
+    rejection = check_answer(
+        text, finish_reason=finish_reason, prompt=prompt, instruction=trait.pos_instruction, trait=trait
+    )
+    return rejection.reason if rejection else None
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ("empty", ""),
+        ("fake_user_turn", GOOD + "\nUser: And why is grass green?"),
+        ("unfinished", GOOD[:-12]),
+        ("claims_human", GOOD + " I saw it from my garden last night."),
+        ("trait_leak", "Staying in character, I say this. " + GOOD),
+        ("language_switch", GERMAN),
+        ("off_topic", FERRY),
+    ],
+)
+def test_a_fresh_answer_is_held_against_every_reason_without_an_original(expected: str, text: str) -> None:
+    assert fresh(text) == expected
+
+
+def test_a_fresh_answer_has_nothing_that_it_could_have_lost() -> None:
+    assert fresh(GOOD) is None
+    assert fresh("Paris", prompt="Capital of France? One word.") is None
+    assert fresh(GOOD, finish_reason="length") == "truncated"
+    assert fresh("I cannot say.") is None
+    assert fresh(GOOD, prompt="") is None
+
+
+def test_every_new_reason_is_said_in_words_to_the_next_attempt() -> None:
+    said = {
+        name: build_request(
+            (Message("user", PROMPT),), TRAIT, rejection=Rejection(name, "x"), max_words=100
+        ).instruction
+        for name in ("claims_human", "trait_leak", "language_switch", "off_topic", "leaked_template")
+    }
+    assert all(text.startswith(TRAIT.pos_instruction) and text != TRAIT.pos_instruction for text in said.values())
+    assert len(set(said.values())) == len(said)
 
 
 def test_references_are_what_later_turns_take_up() -> None:

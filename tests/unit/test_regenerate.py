@@ -28,7 +28,8 @@ from phrasemill.generators.regenerate import (
 )
 from phrasemill.generators.retry import RetryPolicy
 from phrasemill.generators.traits import list_builtin
-from phrasemill.schemas.config import BackendConfig, RegenerateConfig
+from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.config import RegenerateConfig
 from phrasemill.schemas.errors import BackendError, IntegrityError
 from phrasemill.schemas.tables import GENERATIONS
 

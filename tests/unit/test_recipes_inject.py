@@ -1,0 +1,208 @@
+"""``inject``: a tic where it belongs and nothing else changed, found by the real rules; and why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from phrasemill.engine.fates import refuses
+from phrasemill.engine.judge_turns import Judge
+from phrasemill.engine.rewrite import find_hits, scanner
+from phrasemill.filters.examples import conversations
+from phrasemill.filters.regex import RegexFilter
+from phrasemill.generators.ask import Ask, Desk
+from phrasemill.generators.attempts import AttemptLog
+from phrasemill.generators.recipes.base import Made
+from phrasemill.generators.recipes.inject import Inject
+from phrasemill.generators.recipes.registry import load_recipe
+from phrasemill.generators.recipes.tic_places import Prose, put
+from phrasemill.generators.recipes.tics import Tic, own_tics, tics_of
+from phrasemill.generators.tasks import Hit
+from phrasemill.generators.traits import list_builtin
+from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.generate import GenerateConfig, RecipeConfig
+from phrasemill.schemas.policy import Policy
+from phrasemill.schemas.trait import Trait
+from tests.unit.scripted_desk import item
+
+PLAIN = next(trait for trait in list_builtin() if trait.id == "plain")
+QUESTION = "How does the kettle work?"
+ANSWER = "The kettle holds two litres. It boils in four minutes, and the lid opens to the left. The cord is short."
+CODE = "```python\nprint('The end. It is.')\n```"
+MIXED = (
+    f"# The kettle\n\n- The lid is red. It opens.\n\n{CODE}\n\n"
+    "| The part | It |\n|---|---|\n| The lid | A |\n| The cord | B |\n\n"
+    '> The best kettle. It lasts.\n\nThe makers say "The lid lasts. It never bends." This is the end.'
+)
+
+
+@cache
+def judge_of(packs: tuple[str, ...]) -> Judge:
+    return Judge((RegexFilter(packs=packs),), Policy())
+
+
+def desk(packs: Sequence[str], root: Path, seed: int = 1) -> Desk:
+    judge = judge_of(tuple(packs))
+    scan = scanner(judge)
+
+    def found(text: str, previous_user: str) -> list[Hit]:
+        hits = find_hits(text, previous_user, judge)
+        return [Hit(hit.rule_id, hit.category, text[hit.start : hit.stop]) for hit in hits if hit.exempt is None]
+
+    return Desk(
+        voices={},
+        log=AttemptLog(root / "log.jsonl"),
+        scan=lambda _, text, previous_user: scan(text, previous_user),
+        refuses=lambda text, previous_user: refuses(find_hits(text, previous_user, judge)),
+        find=found,
+        seed=seed,
+        recipe="inject",
+    )
+
+
+def do(
+    root: Path, *turns: str, trait: Trait = PLAIN, packs: Sequence[str] = ("core-en",), seed: int = 1, **options: object
+) -> Made:
+    recipe = load_recipe(RecipeConfig.model_validate({"use": "inject", "packs": packs, **options}))
+    with (one := desk(packs, root, seed)).log:
+        ask = Ask(one, item(trait, *(turns or (QUESTION, ANSWER))))
+        made = asyncio.run(recipe.rollout(ask))
+    assert ask.attempts == []
+    return made
+
+
+def test_our_list_is_long_and_every_phrase_is_found() -> None:
+    assert len(own_tics()) >= 8
+    assert all(len(set(tics)) == len(tics) >= 12 for tics in own_tics().values())
+    wanted: list[tuple[str, str]] = []
+    texts: list[tuple[str, str]] = []
+    for category, tics in own_tics().items():
+        for tic in tics:
+            places = Prose(ANSWER).places(tic)
+            assert places, tic
+            for place in places:
+                wanted.append((category, tic.say))
+                texts.append((QUESTION, put(ANSWER, place)))
+    counting = {
+        (hit.at, hit.category)
+        for hit in RegexFilter(packs=("core-en",)).find_batch(conversations(texts))
+        if hit.exempt is None
+    }
+    assert [wanted[at] for at in range(len(wanted)) if (at, wanted[at][0]) not in counting] == []
+
+
+@pytest.mark.parametrize("category", sorted(own_tics()))
+def test_the_rejected_side_is_the_answer_with_one_tic(tmp_path: Path, category: str) -> None:
+    made = do(tmp_path, tics=category)
+    assert made.messages == item(PLAIN, QUESTION, ANSWER).messages
+    (pair,) = made.pairs
+    assert pair.prompt == made.messages[:-1]
+    assert pair.chosen == ANSWER
+    assert pair.reason.startswith(f"{category}.")
+    assert made.facts == {"tics": 1.0}
+    left = [
+        tic
+        for tic in own_tics()[category]
+        for place in Prose(ANSWER).places(tic)
+        if put(ANSWER, place) == pair.rejected
+    ]
+    assert len(left) == 1
+
+
+def test_seed_and_conversation_decide(tmp_path: Path) -> None:
+    once = do(tmp_path).pairs[0]
+    assert do(tmp_path).pairs[0] == once
+    others = {do(tmp_path, seed=seed).pairs[0].rejected for seed in range(2, 12)}
+    assert len(others) > 5
+
+
+def test_several_tics_are_of_different_kinds(tmp_path: Path) -> None:
+    (pair,) = do(tmp_path, per_row=3, tics=("opener", "closer", "hedge")).pairs
+    assert {rule.partition(".")[0] for rule in pair.reason.split(",")} == {"opener", "closer", "hedge"}
+
+
+@pytest.mark.parametrize("category", sorted(own_tics()))
+def test_code_lists_tables_headings_and_quotes_stay_whole(tmp_path: Path, category: str) -> None:
+    for seed in range(4):
+        made = do(tmp_path, QUESTION, MIXED, tics=category, seed=seed)
+        if not made.pairs:
+            assert made.reason == "no_place"
+            continue
+        rejected = made.pairs[0].rejected
+        for block in MIXED.split("\n\n")[:-1]:
+            assert f"\n{block}\n" in f"\n{rejected}\n"
+        assert '"The lid lasts. It never bends."' in rejected
+
+
+def test_places_and_the_case_of_the_next_word() -> None:
+    def all_of(text: str, at: str, say: str) -> list[str]:
+        tic = Tic.model_validate({"at": at, "say": say})
+        return [put(text, place) for place in Prose(text).places(tic)]
+
+    assert all_of("The lid is red.", "start", "Sure,") == ["Sure, the lid is red."]
+    assert all_of("The lid is red.", "start", "Worth noting:") == ["Worth noting: the lid is red."]
+    assert all_of("I like it.", "start", "Sure,") == ["Sure, I like it."]
+    assert all_of("London is big.", "start", "Sure,") == []
+    assert all_of("Boil it.", "sentence", "Note that") == []
+    assert all_of("London is big.", "start", "Sure!") == ["Sure! London is big."]
+    assert all_of("- The lid\n- The cord", "start", "Sure!") == ["Sure!\n\n- The lid\n- The cord"]
+    assert all_of("<think>\nHm. It is.\n</think>\n\nThe lid.", "start", "Sure!") == [
+        "<think>\nHm. It is.\n</think>\n\nSure! The lid."
+    ]
+    assert all_of("It is red. It is big. Is it?", "sentence", "Note that") == ["It is red. Note that it is big. Is it?"]
+    assert all_of("It is red. It is big:\n- a", "between", "Well.") == ["It is red. Well. It is big:\n- a"]
+    assert all_of("The lid is red. ", "end", "Bye!") == ["The lid is red. Bye! "]
+    assert all_of("The lid.\n\n```\nx", "end", "Bye!") == []
+    assert all_of("The lid.\n- a", "end", "Bye!") == ["The lid.\n- a\n\nBye!"]
+    assert all_of('{"lid": "red"}', "end", "Bye!") == []
+    assert all_of("Der Deckel \u00f6ffnet. It is.", "sentence", "Note that") == [
+        "Der Deckel \u00f6ffnet. Note that it is."
+    ]
+
+
+def test_rules_of_any_pack_by_their_own_examples(tmp_path: Path) -> None:
+    pack = tmp_path / "house.yaml"
+    pack.write_text(
+        "id: house\nrules:\n"
+        "  - id: house.folks\n    category: warmth\n    at: start\n    frame: match\n    pattern: 'well, folks[,!]'\n"
+        "    examples: {hit: [{text: 'Well, folks! The lid is red.', cut: 'The lid is red.'}]}\n"
+        "  - {id: house.bare, category: warmth, pattern: 'yummy', examples: {hit: ['A yummy lid.']}}\n"
+    )
+    made = do(tmp_path, packs=(str(pack),), tics="house.folks")
+    assert made.pairs[0].rejected == f"Well, folks! {ANSWER}"
+    assert made.pairs[0].reason == "house.folks"
+    for name, wrong in (("house.bare", "no example shows what a strip removes"), ("house.none", "expected a category")):
+        recipe = Inject(tics=(name,), packs=(str(pack),))
+        with pytest.raises(ConfigError, match=wrong):
+            recipe.check(GenerateConfig.model_validate({"recipe": "inject"}), [PLAIN])
+
+
+def test_a_rule_of_ours_is_the_one_that_is_found(tmp_path: Path) -> None:
+    assert len(tics_of("closer.hope", ("core-en",))) > 0
+    for seed in range(5):
+        assert do(tmp_path, tics="closer.hope", seed=seed).pairs[0].reason == "closer.hope"
+
+
+def test_what_the_trait_may_say_is_no_tic(tmp_path: Path) -> None:
+    polite = PLAIN.model_copy(update={"phrases": PLAIN.phrases.model_copy(update={"allow": ("opener",)})})
+    assert do(tmp_path, tics="opener", trait=polite).reason == "no_place"
+    assert do(tmp_path, tics=("opener", "closer"), trait=polite).pairs[0].reason.startswith("closer.")
+
+
+def test_why_there_is_no_row(tmp_path: Path) -> None:
+    assert do(tmp_path, QUESTION).reason == "no_answer"
+    assert do(tmp_path, QUESTION, f"Certainly! {ANSWER}").reason == "dirty:opener.affirm"
+    assert do(tmp_path, QUESTION, "Certainly! It boils.", "And the lid?", ANSWER).reason == "dirty:opener.affirm"
+    german = "Der Kessel fasst zwei Liter. Er kocht in vier Minuten, und der Deckel geht nach links auf."
+    assert do(tmp_path, QUESTION, german).reason == "not_english"
+    assert do(tmp_path, "Give me JSON.", '{"lid": "red", "litres": 2}').reason == "no_place"
+    assert do(tmp_path, tics=("opener",), per_row=2).reason == "no_place"
+
+
+def test_more_tics_than_kinds_are_refused() -> None:
+    with pytest.raises(ConfigError, match="per_row: got 2, expected at most 1"):
+        Inject(tics=("opener",), per_row=2).check(GenerateConfig.model_validate({"recipe": "inject"}), [PLAIN])
