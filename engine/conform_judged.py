@@ -70,7 +70,8 @@ def read_verdicts(
     ``files``: those that ``published`` reads.
 
     Raises:
-        ConfigError: no finished folder of a judge, or none of its verdicts is on a row of this folder.
+        ConfigError: no finished folder of a judge, none of its verdicts is on a row of this folder, or a row has two
+            verdicts, which would make its intervals narrower than they are.
         IntegrityError: its files cannot be read.
     """
     judges = tuple(sorted({load_judged(folder).model for folder in judged}))
@@ -82,6 +83,7 @@ def read_verdicts(
         connection.register("current_hashes", pa.table({"id": list(hashes), "hash": list(hashes.values())}, _HASHES))
         connection.register("places", _places(files))
         connection.execute(_PREPARE)
+        _check_once(connection, named)
         _check_rows(connection, named)
         scores = _frame(connection, _SCORES)
         return Verdicts(scores, _statements(connection, scores, threshold), _agreements(connection), judges)
@@ -162,6 +164,20 @@ SELECT coalesce(trait_id, '') AS trait_id, count(*) AS comparisons, count(*) FIL
 FROM judgements JOIN current_hashes ON id = trait_id WHERE method = 'pairwise'
 GROUP BY GROUPING SETS ((trait_id), ()) ORDER BY trait_id
 """
+
+
+_TWICE: Final = """
+SELECT row_id, trait_id FROM judgements GROUP BY shard, row, row_id, field, turn, trait_id, method
+HAVING count(*) > 1 ORDER BY row_id, trait_id LIMIT 1
+"""
+
+
+def _check_once(connection: duckdb.DuckDBPyConnection, judged: str) -> None:
+    for row_id, trait_id in _frame(connection, _TWICE).iter_rows():
+        raise ConfigError(
+            f"--judged {judged}: row {row_id!r} was judged twice under {trait_id!r}, expected once; name one folder of "
+            "single answers and one of pairs"
+        )
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, judged: str) -> None:

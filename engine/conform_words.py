@@ -47,7 +47,7 @@ def summary(report: Conformance) -> Iterator[str]:
         )
     elif count:
         yield "Nothing was judged: whether the answers are in character is not known."
-    if report.against is not None:
+    if report.against is not None and judged:
         yield verdicts_in_words(report)
     if report.gates:
         failed = sum(not each.holds for each in report.gates)
@@ -65,7 +65,7 @@ def verdicts_in_words(report: Conformance) -> str:
     found = [each.judge_mean.verdict for each in report.against.statements]
     counts = [(verdict, found.count(verdict)) for verdict in ("better", "worse", "no difference shown", "not known")]
     listed = ", ".join(f"{verdict} {count:,}" for verdict, count in counts if count)
-    return f"Judged against {report.against.folder}: {listed or 'no statement'}."
+    return f"Mean scores against {report.against.folder}: {listed or 'no statement'}."
 
 
 def statement_grid(statements: Iterable[Statement]) -> Grid:

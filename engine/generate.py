@@ -132,7 +132,7 @@ def execute_generation(
     _shares(config, traits)
     recipe.check(config, traits)
     read_predicates(config.accept.where)
-    check_mix(config)
+    clean = check_mix(config)
     if base is not None:
         read_manifest(base)
     work = _Work(
@@ -155,7 +155,7 @@ def execute_generation(
         try:
             asyncio.run(_generate(work, commits, report, stop))
             if not stop and config.mix is not None:
-                report.mixed = mix_in(config, out, commits)
+                report.mixed = mix_in(config, out, commits, clean)
         finally:
             report.manifest = _manifest(work, commits)
             report.seconds = time.monotonic() - started
@@ -241,7 +241,7 @@ def _stratum(
     return Stratum(
         trait=trait,
         recipe=work.recipe,
-        items=work.openings.items(trait, rounds=wanted is not None),
+        items=work.openings.items(trait, rounds=wanted is not None and work.recipe.varies(config)),
         desk=_desk(work, voices, log),
         settler=settler,
         turns=config.prompts.turns,

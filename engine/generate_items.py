@@ -97,7 +97,8 @@ def openings(config: GenerateConfig, recipe: Recipe, traits: Sequence[Trait]) ->
     paths = [path for name in config.prompts.path for path in published_files(name, "queries", "sft")]
     if recipe.works_on == "prompts" and paths and all("/data/queries/" in path for path in paths):
         return Openings(recipe, weights, _identity(map(_digest, paths)), queries=tuple(map(Path, paths)))
-    plan = plan_input(InputConfig(path=tuple(paths), columns=config.prompts.columns))
+    answered = recipe.works_on == "conversations"
+    plan = plan_input(InputConfig(path=tuple(paths), columns=config.prompts.columns), answered=answered)
     # A plan does not know the order of its files, and items are counted in it.
     identity = _identity([plan.fingerprint(), *(shard.key for shard in plan.shards)])
     return Openings(recipe, weights, identity, plan=plan)

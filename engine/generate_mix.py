@@ -17,6 +17,7 @@ from phrasemill.engine.manifest import ShardCommit, check_ledger, part_path
 from phrasemill.engine.part_writer import PartWriter
 from phrasemill.engine.read import conversation_hashes, read_shard
 from phrasemill.engine.shards import InputPlan, plan_input
+from phrasemill.engine.source import SourceFile
 from phrasemill.schemas.config import InputConfig
 from phrasemill.schemas.errors import ConfigError, InputError
 from phrasemill.schemas.generate import GenerateConfig, MixConfig
@@ -33,25 +34,27 @@ class MixReport:
     rows: int
 
 
-def check_mix(config: GenerateConfig) -> None:
-    """Refuse clean data that could not be mixed in, before anything is asked.
+def check_mix(config: GenerateConfig) -> tuple[SourceFile, ...]:
+    """The files of the clean data, hashed; what could not be mixed in is refused before anything is asked.
 
     Raises:
         ConfigError, InputError: there is nothing to mix it with, it cannot be read, or it has no ``messages``.
     """
     if config.mix is None:
-        return
+        return ()
     if not config.output.sft:
         raise ConfigError(
             "mix: got clean data while output.sft is false; expected it true: the dose is one of data/sft"
         )
-    _planned(config, config.mix, None)
+    return _planned(config, config.mix, None, ()).files
 
 
-def mix_in(config: GenerateConfig, out: Path, commits: dict[str, ShardCommit]) -> MixReport | None:
+def mix_in(
+    config: GenerateConfig, out: Path, commits: dict[str, ShardCommit], known: tuple[SourceFile, ...]
+) -> MixReport | None:
     """Publish a seeded sample of clean rows as one more shard, and add its record to ``commits``.
 
-    One of other data, as it was before, is taken back.
+    One of other data, as it was before, is taken back. ``known``: what ``check_mix`` returned.
 
     Raises:
         InputError: the clean data cannot be read, or has no ``messages``.
@@ -63,7 +66,7 @@ def mix_in(config: GenerateConfig, out: Path, commits: dict[str, ShardCommit]) -
     wanted = round(character * (1.0 - mix.dose) / mix.dose)
     if not wanted:
         return MixReport(0, 0)
-    plan = _planned(config, mix, wanted)
+    plan = _planned(config, mix, wanted, known)
     print_ = fingerprint([plan.fingerprint(), mix.dose, wanted])
     key = f"m{print_[:23]}"
     if key in commits:
@@ -102,9 +105,9 @@ def mix_in(config: GenerateConfig, out: Path, commits: dict[str, ShardCommit]) -
     return MixReport(wanted, done)
 
 
-def _planned(config: GenerateConfig, mix: MixConfig, wanted: int | None) -> InputPlan:
+def _planned(config: GenerateConfig, mix: MixConfig, wanted: int | None, known: tuple[SourceFile, ...]) -> InputPlan:
     paths = tuple(path for name in mix.path for path in published_files(name, "sft"))
-    plan = plan_input(InputConfig(path=paths, columns=mix.columns), limit=wanted, seed=config.seed)
+    plan = plan_input(InputConfig(path=paths, columns=mix.columns), limit=wanted, seed=config.seed, known=known)
     if "messages" not in plan.shape.fields:
         raise InputError(f"mix.path {', '.join(mix.path)}: is preference data; expected conversations (messages)")
     return plan

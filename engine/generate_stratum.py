@@ -285,13 +285,13 @@ class _Work:
         report.requests += sum(commit.requests.values())
         report.pairs += sum(commit.pairs.values())
         report.reasons.update(commit.reasons)
-        verdicts = pl.read_parquet(out / part_path("verdicts", commit.key)).sort("row")
+        verdicts = pl.read_parquet(out / part_path("verdicts", commit.key), glob=False).sort("row")
         for row_id, outcome, reasons in verdicts.select("row_id", "outcome", "reasons").iter_rows():
             reason = "" if outcome != "dropped" else next(iter(reasons), "")
             self.stratum.settler.remember(row_id, reason, reasons)
         queries = [out / file.path for file in commit.files if file.table == "queries"]
         for path in queries:
-            for messages in pl.read_parquet(path)["messages"]:
+            for messages in pl.read_parquet(path, glob=False)["messages"]:
                 self.stratum.settler.known.add(messages[0]["content"])
         report.accepted += commit.rows_of("queries") or commit.published
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from phrasemill.engine.folder import check_ours, locked
-from phrasemill.engine.judge_desk import WINDOW, in_order, judging_desk, until_stopped
+from phrasemill.engine.folder import locked
+from phrasemill.engine.judge_desk import WINDOW, check_out, in_order, judging_desk, until_stopped
 from phrasemill.engine.manifest import write_atomic
 from phrasemill.engine.progress import Advance, progress
 from phrasemill.engine.stopping import stop_on_signals
@@ -100,7 +100,7 @@ def calibrate(
             f"got no pair in {len(traits)} traits ({sum(elided.values())} elided), expected a do and a dont answer to "
             "one prompt, or of one example name"
         )
-    check_ours(out)
+    check_out(out)
     with locked(out), stop_on_signals() as stop, progress("judging", len(pairs), enabled=show_progress) as advance:
         model, fates = asyncio.run(until_stopped(_judged(pairs, backend, out, seed, advance), stop))
         report = Calibration(

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from phrasemill.engine.folder import REQUESTS
+from phrasemill.engine.folder import REQUESTS, check_ours
+from phrasemill.engine.manifest import COMMITS_NAME, MANIFEST_NAME
 from phrasemill.engine.stopping import Stop
 from phrasemill.generators.ask import Desk, Voice
 from phrasemill.generators.attempts import AttemptLog
@@ -18,7 +19,7 @@ from phrasemill.generators.tasks import Hit
 from phrasemill.generators.traits import list_builtin, load_folder, load_traits
 from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.config import TraitsConfig
-from phrasemill.schemas.errors import TraitError
+from phrasemill.schemas.errors import ConfigError, TraitError
 from phrasemill.schemas.trait import Trait
 
 WINDOW: Final = 4
@@ -45,6 +46,13 @@ def traits_in_use(folder: Path | None, use: Sequence[str]) -> tuple[Trait, ...]:
     if not found:
         raise TraitError(f"--traits {folder}: got no trait file, expected at least one *.yaml")
     return found
+
+
+def check_out(out: Path) -> None:
+    """A folder that a judge may write to. ConfigError: it holds a data set, whose requests are not a judge's."""
+    check_ours(out)
+    if any((out / name).exists() for name in (MANIFEST_NAME, COMMITS_NAME)):
+        raise ConfigError(f"{out}: holds a data set, expected a new folder or one of a judge; name another")
 
 
 @asynccontextmanager

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from phrasemill.engine.folder import TEMPORARY, check_ours, locked, sync_folder
-from phrasemill.engine.judge_desk import WINDOW, in_order, judging_desk, until_stopped
-from phrasemill.engine.judge_report import JUDGED_NAME, Judged, TraitTally
+from phrasemill.engine.folder import TEMPORARY, locked, sync_folder
+from phrasemill.engine.judge_desk import WINDOW, check_out, in_order, judging_desk, until_stopped
+from phrasemill.engine.judge_report import JUDGED_NAME, Judged, TraitTally, load_judged
 from phrasemill.engine.judge_tasks import JudgeTask, What, check_shape, data_path, judge_tasks
 from phrasemill.engine.manifest import write_atomic
 from phrasemill.engine.part_writer import ROW_GROUP_ROWS, PartWriter
@@ -30,6 +30,7 @@ from phrasemill.generators.tasks import Message
 from phrasemill.generators.traits import trait_hash
 from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.config import InputConfig
+from phrasemill.schemas.errors import ConfigError
 from phrasemill.schemas.tables import JUDGEMENTS
 from phrasemill.schemas.trait import Trait
 
@@ -72,9 +73,10 @@ def run_judge(judging: Judging, out: Path) -> Judged:
 
     Raises:
         InputError: nothing can be read, or there are no pairs where pairs are wanted.
+        ConfigError: the folder holds a data set, or the verdicts of another judge.
         BackendError, Interrupted, LockedError: the same command goes on where this one ended.
     """
-    check_ours(out)
+    check_out(out)
     paths = tuple(data_path(path, "preference" if judging.what == "pairs" else "sft") for path in judging.paths)
     plan = plan_input(InputConfig(path=paths), limit=judging.limit, seed=judging.seed)
     check_shape(plan, judging.what)
@@ -94,6 +96,8 @@ async def _judge(judging: Judging, plan: InputPlan, out: Path, advance: Advance)
     requests: Counter[str] = Counter()
     tasks = judge_tasks(plan, judging.traits, judging.what, skipped, across=judging.across)
     async with judging_desk(out, judging.backend, judging.seed) as desk:
+        model = desk.voices["judge"].client.model
+        _refuse_other(out, model, judging.what)
 
         async def work(task: JudgeTask) -> _Judged:
             return await _judgement(task, desk)
@@ -112,7 +116,7 @@ async def _judge(judging: Judging, plan: InputPlan, out: Path, advance: Advance)
         finally:
             parts.close()
         return Judged(
-            model=desk.voices["judge"].client.model,
+            model=model,
             templates=dict(TEMPLATES),
             what=judging.what,
             input=judging.paths,
@@ -120,6 +124,17 @@ async def _judge(judging: Judging, plan: InputPlan, out: Path, advance: Advance)
             skipped={reason: count for reason, count in sorted(skipped.items()) if count},
             sent=requests["sent"],
             replayed=requests["replayed"],
+        )
+
+
+def _refuse_other(out: Path, model: str, what: What) -> None:
+    """Verdicts that the same command could not bring back from the log are not replaced."""
+    if not (out / JUDGED_NAME).exists():
+        return
+    held = load_judged(out)
+    if (held.model, held.what) != (model, what):
+        raise ConfigError(
+            f"{out}: holds verdicts of {held.model} on {held.what}, got {model} on {what}; write to a new folder"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ COLUMNS: Final = (
 _NEEDED: Final = ("shard", "row", "field", "turn", "row_id", "rule_ids", "verdict", "edit")
 _FORMULAS: Final = "=+-@\uff1d\uff0b\uff0d\uff20"
 _CONTROLS: Final = "\t\r\n"
+_NUMBER: Final = re.compile(r"[0-9]{12,}|[0-9]+[eE][0-9]+")
+"""What a spreadsheet takes for a number and writes back otherwise, as the key of one shard in a thousand is."""
 
 Places = npt.NDArray[np.int64]
 
@@ -166,18 +169,22 @@ def read_verdicts(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def guarded(cell: str) -> str:
-    """The cell with an apostrophe in front where a spreadsheet would take it for a formula; ``unguarded`` undoes it."""
-    return f"'{cell}" if _is_formula(cell) else cell
+    """The cell with an apostrophe in front where a spreadsheet would make a formula or another number of it.
+
+    ``unguarded`` undoes it.
+    """
+    return f"'{cell}" if _would_change(cell) else cell
 
 
 def unguarded(cell: str) -> str:
     """The cell as it was before ``guarded``."""
-    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+    return cell[1:] if cell.startswith("'") and _would_change(cell[1:]) else cell
 
 
-def _is_formula(cell: str) -> bool:
+def _would_change(cell: str) -> bool:
     core = cell.lstrip("'")
-    return core.startswith(tuple(_CONTROLS)) or core.lstrip().startswith(tuple(_FORMULAS))
+    formula = core.startswith(tuple(_CONTROLS)) or core.lstrip().startswith(tuple(_FORMULAS))
+    return formula or _NUMBER.fullmatch(core) is not None
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:

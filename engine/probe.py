@@ -244,7 +244,10 @@ def _refuse_other(config: ProbeConfig, out: Path) -> None:
     path = out / "config.yaml"
     if not path.exists() or not (out / COMMITS_NAME).exists():
         return
-    before = _leaves(parse_model(ProbeConfig, read_document(path), ConfigError))
+    document = read_document(path)
+    if isinstance(document.data, dict) and document.data.keys() - ProbeConfig.model_fields.keys():
+        raise ConfigError(f"{out}: holds what another command wrote, expected a new folder or one of probe")
+    before = _leaves(parse_model(ProbeConfig, document, ConfigError))
     after = _leaves(config)
     changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     if changed:

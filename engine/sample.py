@@ -22,6 +22,7 @@ from phrasemill.engine.manifest import TABLES, Manifest, read_manifest
 from phrasemill.engine.query import MEMORY_LIMIT
 from phrasemill.engine.sample_texts import Place, SampledRow, read_texts
 from phrasemill.engine.sample_units import changed_units, cleaned_units, generated_units
+from phrasemill.schemas.documents import read_document
 from phrasemill.schemas.errors import ConfigError, IntegrityError
 
 BY: Final = ("trait", "rule", "category", "recipe", "outcome")
@@ -46,7 +47,11 @@ class Stratum(Part):
 
 
 class Sample(Part):
-    """``rows`` in order of their strata; ``turns`` is how many there were to draw from."""
+    """``rows`` in order of their strata; ``turns`` is how many there were to draw from.
+
+    ``alone``: rows that only one of two builds has read or made, which cannot be drawn. ``overrides``: the file of
+    verdicts that the folder was built with.
+    """
 
     folder: str
     against: str | None
@@ -54,6 +59,8 @@ class Sample(Part):
     by: tuple[str, ...]
     seed: int
     turns: int
+    alone: int = 0
+    overrides: str | None = None
     strata: tuple[Stratum, ...]
     rows: tuple[SampledRow, ...]
 
@@ -82,6 +89,7 @@ def sample(
     """
     _check_by(by)
     manifest = read_manifest(folder)
+    alone = 0
     spill = Path(tempfile.gettempdir()) / f"phrasemill-sample-{os.getpid()}"
     with (
         duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill)}) as connection,
@@ -94,7 +102,8 @@ def sample(
                 units = generated_units(manifest) if generated else cleaned_units(manifest, by)
             else:
                 _open(connection, "a", against, read_manifest(against))
-                units = changed_units(_differing(against, folder, Path(scratch)), manifest)
+                differing, alone = _differing(against, folder, Path(scratch))
+                units = changed_units(differing, manifest)
             connection.execute(units)
             drawn = [_drawn(row) for row in connection.execute(_draw(by, n, seed)).fetchall()]
             ((turns,),) = connection.execute(_COUNT).fetchall()
@@ -111,9 +120,18 @@ def sample(
         by=tuple(by),
         seed=seed,
         turns=turns,
+        alone=alone,
+        overrides=_overrides(folder),
         strata=strata,
         rows=tuple(rows),
     )
+
+
+def _overrides(folder: Path) -> str | None:
+    path = folder / "config.yaml"
+    config = read_document(path).data if path.is_file() else None
+    named = config.get("overrides") if isinstance(config, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def _check_by(by: Sequence[str]) -> None:
@@ -134,13 +152,13 @@ def _open(connection: duckdb.DuckDBPyConnection, side: str, folder: Path, manife
         relation.create_view(f"{table}_{side}")
 
 
-def _differing(before: Path, after: Path, scratch: Path) -> Path:
-    """A file of the rows whose hits or verdicts differ between two folders."""
+def _differing(before: Path, after: Path, scratch: Path) -> tuple[Path, int]:
+    """A file of the rows whose hits or verdicts differ between two folders; how many rows only one of them has."""
     path = scratch / "changed.parquet"
     found = diff(before, after, examples=0, write_to=path)
     if not found.rows:
         raise ConfigError(f"{before}, {after}: have no row in common, expected two builds over the same data")
-    return path
+    return path, found.only_before + found.only_after
 
 
 def _draw(by: Sequence[str], n: int, seed: int) -> str:

@@ -23,6 +23,8 @@ TEXT_CHARACTERS: Final = 3_000
 CELL_CHARACTERS: Final = 30_000
 """Spreadsheets cut a cell at 32,767 characters without a word."""
 
+ONE_FILE: Final = "a build takes one file, so put new rows under the old ones"
+
 _BEFORE: Final = {"original": "Before", "rejected": "Before (the rejected side)", "other": "Before (the other build)"}
 
 _CLEANED: Final = """\
@@ -86,12 +88,15 @@ def render_page(found: Sample) -> str:
 def _head(found: Sample) -> str:
     versus = "" if found.against is None else f", against {inline(found.against)}"
     generated = found.command in ("generate", "probe")
+    alone = f" Rows that only one of the two folders has, not drawn: {found.alone:,}." if found.alone else ""
     parts = [
         f"# Sample of {inline(found.folder)}{versus}\n",
         f"{len(found.rows):,} of {found.turns:,} {'rows' if generated or versus else 'turns'}, spread by "
-        f"{', '.join(found.by)}, seed {found.seed}.\n",
+        f"{', '.join(found.by)}, seed {found.seed}.{alone}\n",
         {"probe": _PROBED, "generate": _GENERATED}.get(found.command, _CLEANED),
     ]
+    if found.overrides is not None:
+        parts.append(f"This build has its verdicts from {inline(found.overrides)}: {ONE_FILE}.\n")
     return "\n".join(parts) + "\n"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,10 @@ _KNOWN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What kind of rows these are and which input column plays which part. Absent parts are None."""
+    """What kind of rows these are and which input column plays which part. Absent parts are None.
+
+    ``answered`` false: a row may lack an answer, or all rows do; whoever reads it wants prompts.
+    """
 
     kind: ShapeKind
     id: str | None = None
@@ -71,6 +74,7 @@ class Shape:
     history: str | None = None
     chosen: str | None = None
     rejected: str | None = None
+    answered: bool = field(default=True, repr=False)
 
     @property
     def consumed(self) -> tuple[str, ...]:
@@ -81,7 +85,7 @@ class Shape:
     @property
     def needed(self) -> tuple[str, ...]:
         """Input columns without which no row has this shape."""
-        return tuple(getattr(self, part) for part in SHAPES[self.kind])
+        return tuple(name for part in SHAPES[self.kind] if (name := getattr(self, part)) is not None)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -94,8 +98,10 @@ class Shape:
         return (*SHAPES[self.kind], *_OPTIONAL[self.kind], *given)
 
 
-def detect(types: Mapping[str, pa.DataType], columns: ColumnsConfig) -> Shape:
+def detect(types: Mapping[str, pa.DataType], columns: ColumnsConfig, *, answered: bool = True) -> Shape:
     """Return the shape of an input with these columns. What ``columns`` names wins over detection.
+
+    ``answered`` false: ``prompt`` or ``instruction`` alone will do.
 
     Raises:
         InputError: no shape fits, or ``columns`` names a column that is not there.
@@ -108,19 +114,22 @@ def detect(types: Mapping[str, pa.DataType], columns: ColumnsConfig) -> Shape:
                 f"input.columns.{part} is {name!r}, but the input has no such column; it has: {_list(types)}"
             )
     order = sorted(SHAPES, key=lambda kind: not any(part in named for part in SHAPES[kind]))
-    for kind in order:
-        shape = _fit(kind, types, named)
+    for kind, alone in ((kind, alone) for alone in (False, not answered) for kind in order):
+        shape = _fit(kind, types, named, alone=alone)
         if shape is not None:
-            return shape
+            return replace(shape, answered=answered)
     raise InputError(
         f"no known shape fits the columns of the input: {_list(types)}. Known shapes: {_KNOWN}. "
         "Name the columns under input.columns, for example {prompt: question, response: reply}"
     )
 
 
-def _fit(kind: ShapeKind, types: Mapping[str, pa.DataType], named: Mapping[str, str]) -> Shape | None:
-    found: dict[str, str] = {}
+def _fit(kind: ShapeKind, types: Mapping[str, pa.DataType], named: Mapping[str, str], *, alone: bool) -> Shape | None:
+    """The shape, if the columns have all that it needs; ``alone``: but for the answer."""
+    found: dict[str, Any] = {}
     for part in SHAPES[kind]:
+        if alone and part == "response":
+            continue
         candidates = (named[part],) if part in named else _DEFAULTS.get((kind, part), (part,))
         fitting = [name for name in candidates if name in types and _fits(part, types[name])]
         if not fitting:
@@ -186,11 +195,15 @@ def canonicalise(columns: Mapping[str, Column], shape: Shape, n_rows: int) -> Ca
         question = text_turns(_question(need("instruction"), column("input")), "user")
         history = column("history")
         parts = [] if history is None else [history_turns(history)]
-        turns = join([*parts, question, turns_of(need("response"), "assistant")])
+        turns = join([*parts, question, *_answers(column("response"))])
     else:
-        turns = join([turns_of(need("prompt"), "user"), turns_of(need("response"), "assistant")])
-    turns = _checked(_with_system(turns, column("system")))
+        turns = join([turns_of(need("prompt"), "user"), *_answers(column("response"))])
+    turns = _checked(_with_system(turns, column("system")), answered=shape.answered)
     return Canonical({"messages": turns}, turns.reason)
+
+
+def _answers(column: Column | None) -> list[Turns]:
+    return [] if column is None else [turns_of(column, "assistant")]
 
 
 def _question(instruction: Column, context: Column | None) -> Column:
@@ -214,9 +227,10 @@ def _with_system(turns: Turns, column: Column | None) -> Turns:
     return join([system.between(np.zeros_like(shown), shown), turns])
 
 
-def _checked(turns: Turns) -> Turns:
+def _checked(turns: Turns, *, answered: bool = True) -> Turns:
     """Return the turns with a reason for every row that cannot be used."""
-    return _with_answer(_with_known_roles(turns.with_reason(turns.counts == 0, "no_messages")))
+    turns = _with_known_roles(turns.with_reason(turns.counts == 0, "no_messages"))
+    return _with_answer(turns) if answered else turns
 
 
 def _with_known_roles(turns: Turns) -> Turns:

@@ -109,11 +109,13 @@ def plan_input(
     head: int | None = None,
     seed: int = 1,
     known: Iterable[SourceFile] = (),
+    answered: bool = True,
 ) -> InputPlan:
     """Return the plan for an input: every footer and the first rows of JSON files are read, and each file is hashed.
 
     ``limit``: a seeded sample of that many rows over all shards; ``head``: the first rows in the order of the paths.
     ``known``: files of an earlier plan; those whose stamp is unchanged are not hashed again.
+    ``answered`` false: rows without an answer are read too.
 
     Raises:
         InputError: nothing is found, a file cannot be read, no shape fits, or types of a column conflict.
@@ -132,7 +134,7 @@ def plan_input(
     if not opened:
         raise InputError(f"input.path {', '.join(input.path)}: the files have no rows")
     schemas = [item.schema for item in opened]
-    shape = detect(usual_types(schemas), input.columns)
+    shape = detect(usual_types(schemas), input.columns, answered=answered)
     _require(shape, schemas)
     lines = [item.schema for item in opened if item.footer is None]
     types = union([*(simple(item.schema, json=item.footer is None) for item in opened)], but=shape.consumed)

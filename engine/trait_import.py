@@ -21,6 +21,9 @@ from phrasemill.schemas.trait import Trait
 
 REPORT_NAME: Final = "import.json"
 
+_PREFIX: Final = re.compile(r"(?:[a-z0-9][a-z0-9_-]*)?")
+"""What an id may begin with; ids are names of files too."""
+
 _UNSEEN: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that only double quotes keep; YAML takes some of them for line ends."""
 
@@ -54,9 +57,14 @@ def import_traits(
     files.
 
     Raises:
-        InputError, TraitError: a file that is not of its format, one id for two different traits, or a trait file that
-            would be overwritten.
+        InputError, TraitError: a prefix that no id can have, a file that is not of its format, one id for two different
+            traits, or a trait file that would be overwritten.
     """
+    if not _PREFIX.fullmatch(prefix):
+        raise InputError(
+            f"--id-prefix: got {prefix!r}, expected small letters, digits, hyphens and underscores, and no hyphen or "
+            "underscore first"
+        )
     found = {f"{path}": import_file(path, kind, prefix, harmful=harmful) for path in dict.fromkeys(files)}
     traits = _by_id({name: imported for name, (_, imported) in found.items()})
     texts = {trait_id: _checked(trait, out) for trait_id, trait in traits.items()}

@@ -79,7 +79,7 @@ def request_hash(
 class AttemptLog:
     """An append-only JSONL file of attempts, with further logs and evidence files to look answers up in.
 
-    Holds an index of about 100 bytes a request, never the answers. One writer at a time: the caller sees to that.
+    Holds an index of about 200 bytes a request, never the answers. One writer at a time: the caller sees to that.
     ``sources`` are other logs (``.jsonl``) or tables of ``GENERATIONS`` (``.parquet``), read only; the first that knows
     a request answers it.
     """

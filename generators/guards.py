@@ -229,7 +229,8 @@ def off_topic(candidate: Candidate) -> Rejection | None:
     """The answer has nothing to do with the prompt. An answer that is to decline, or to replace such a one, may."""
     if candidate.declines or relevance(candidate.prompt, candidate.text) >= OFF_TOPIC:
         return None
-    if candidate.original and relevance(candidate.prompt, candidate.original) < OFF_TOPIC:
+    # An original that hardly comes nearer says that words cannot tell here.
+    if candidate.original and relevance(candidate.prompt, candidate.original) < 2 * OFF_TOPIC:
         return None
     return Rejection("off_topic")
 

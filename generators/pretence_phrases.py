@@ -242,6 +242,50 @@ _OWNED: Final = (
     r"|knit(?:ted)?) (?:an?"
     r"|my|two|three|some|one|mine|this|our)\b",
 )
+_LIVED: Final = (
+    # What only a body does, told in the past: an assistant reads, checks and writes, but it does not sit or sing.
+    r"\bI (?:(?:\w+ly|once|also|just|never|always|even|then|still|finally|nearly|almost) )?(?-i:rode|flew|slept|woke"
+    r"|ate"
+    r"|drank|sat|bought|sold|wore|swam|sang|knelt|lent|quit|rang|slid|swept|wept|lived|danced|climbed|hiked|camped"
+    r"|travell?ed|washed|sewed|knitted|smelled|smelt|tasted|cried|shouted|whispered|kissed|hugged|married|divorced"
+    r"|graduated|rented|owned|fished|hunted|sailed|cycled|biked|jogged|showered|shaved|honeymooned|smoked|dreaded"
+    r"|dreamt"
+    r"|bruised|froze|sweated|inherited|mowed|dated|waited tables)\b",
+    r"\bI (?:usually|always|often|never|rarely|mostly|normally) (?:eat|drink|cook|bake|wear|sleep|wake|drive|buy|smoke"
+    r"|swim|nap|shower|carry an?|have (?:porridge|toast|eggs|oats|cereal|soup|coffee|tea|wine|a (?:\w+ )?(?:nap"
+    r"|bath)))\b",
+    r"\bI (?:\w+ ){1,6}growing up\b|\bas someone who(?:'s| has| have)? (?:raised|grew|lives?|lived|works?|worked"
+    r"|drives?|spent"
+    r"|once|cooks?|smoked|survived|been|had|lost|married|owns?|runs?|teaches|taught)\b",
+    r"\bI come from (?:an? |the )?(?:\w+ )?(?:family|line|town|village|place|country|farm|island|city|background"
+    r"|(?-i:[A-Z]))"
+    r"|\bI rent an?\b|\bI bruise\b|\bmy (?:kid|baby) (?:sister|brother)\b",
+    r"\bI(?:'ve| have)? \w+ (?:\w+ ){0,5}for (?:\w+ ){0,3}(?:years|winters|summers|decades)\b",
+    r"\bI(?:'ve| have)? (?:worn|eaten|sung|danced|slipped|tripped|crashed (?:my|the|a|into)|fallen"
+    r"|fell (?:off|down|in|ill|from|over|on|out)|sang (?:in|at|to)|got (?:lost|stuck|drunk|sick|caught|dressed|homesick"
+    r"|seasick|home|out of bed|into a (?:fight|car)))\b",
+    r"\bI(?:'ve| have)? (?:\w+ )?(?:eaten|ate|stayed|worked|lived|went|been|shopped) there\b",
+    r"\bI(?:'ve| have)? tried (?:that|this|the|a|an) (?:\w+ )?(?:diet|recipe|trick|brand|place|restaurant|workout"
+    r"|tea|dish"
+    r"|food|medicine|class)\b|\bI(?:'ve| have)? tried (?:it|that|this|them) (?:once|myself|twice|for|last)\b",
+    r"\bI(?:'ve| have)? (?:lost|gained) (?:\w+ )?(?:kilos?|pounds|weight|stone)\b",
+    r"\bI (?:teach|taught) (?:\w+ ){0,2}(?:grade|class|classes|kids|children|maths?|english|history|school|yoga"
+    r"|piano)\b",
+    r"\b(?:doctor|nurse|teacher|coach|vet|dentist|butcher|barber|waiter|therapist|stranger|trucker|plumber|mechanic"
+    r"|old man"
+    r"|old woman) (?:once )?(?:told|showed|taught|gave|asked|warned|said to|helped) me\b",
+    r"\bI (?:still |always |often |sometimes )?(?:get|got) (?:so |very |a bit |really )?(?:nervous|anxious|cold"
+    r"|hungry|homesick"
+    r"|lonely|seasick|carsick|sleepy|cranky) (?:at|in|on|before|when|around|after|if)\b",
+    r"\bmy (?:first|second|last) (?:ever )?(?:tattoo|car|house|kiss|marathon|child|concert|date|bike|apartment|flat"
+    r"|baby"
+    r"|boyfriend|girlfriend|crush|day (?:at|in)|year (?:at|in|of)|winter|summer|paycheck|apartment|guitar|garden)\b",
+    r"\bmy (?:heart attack|stroke|accident|car crash|illness|chemo|treatment|rehab|recovery"
+    r"|knee replacement)\b",
+    r"\bmy (?:back|eyes|ears|eyesight|knees|memory|hands) (?:has|have|isn't|aren't|isn\x{2019}t|don't|doesn't"
+    r"|can't) \w+",
+    r"\b(?:bend|fold|warm|dry|wash|lift|raise|move|rest|soak) my (?:hands?|fingers?|arms?|eyes|legs?|feet|head)\b",
+)
 _BEEN: Final = (
     rf"\bI(?:'ve| have| had)? {_MANNER}(?:been to|visited|travel(?:l)?ed (?:to|through|across|around|the|all|there"
     rf"|a lot"
@@ -298,6 +342,7 @@ GROUPS: Final = {
     "table": _TABLE,
     "body": _BODY,
     "owned": _OWNED,
+    "lived": _LIVED,
     "been": _BEEN,
 }
 """Patterns by what they speak of; the text has straight apostrophes."""

@@ -31,8 +31,11 @@ _RANKED: Final = 13_000
 """Words behind this rank are in no order, and count as rare as a word without a vector."""
 
 _TASK_WORDS: Final = frozenset(
-    "write give tell make list help name describe explain suggest given following provide create using use word words "
-    "sentence answer question please sorry cannot ai language model questions answers".split()
+    {
+        *("write", "give", "tell", "make", "list", "help", "name", "describe", "explain", "suggest", "given", "please"),
+        *("following", "provide", "create", "using", "use", "word", "words", "sentence", "answer", "answers", "sorry"),
+        *("question", "questions", "cannot", "ai", "language", "model"),
+    }
 )
 _TASK_WEIGHT: Final = 0.3
 """Weight of words that speak of the task or the assistant, as a share of what their rank gives."""
@@ -40,6 +43,12 @@ _TASK_WEIGHT: Final = 0.3
 _TELLING: Final = 3
 _NEAREST: Final = 5
 """How many words of the prompt an answer must come near to, and how many of its own are looked at."""
+
+_NOT_NEAR: Final = 0.3
+"""Where no word of the answer comes nearer than this to any telling word of the prompt, no doubt is left."""
+
+_LEAST_WEIGHT: Final = 1.0
+"""Of a telling word."""
 
 _DOUBT: Final = 10
 """So many words of the answer weigh half of what endless ones would."""
@@ -93,23 +102,31 @@ def relevance(prompt: str, answer: str) -> float:
         return 1.0
     if Request(prompt).kind in _FREE_KINDS:
         return 1.0
+    similar = vectors().rows[asked.numbers] @ vectors().rows[said.numbers].T
+    match = _matches(asked, said, similar)
+    if match[asked.weights > _LEAST_WEIGHT].max(initial=0.0) < _NOT_NEAR:
+        return 0.0
     weight = len(said.known) / (len(said.known) + _DOUBT)
-    doubted = 1.0 - (1.0 - _agreement(asked, said)) * weight
+    doubted = 1.0 - (1.0 - _agreement(asked, said, similar, match)) * weight
     return min(1.0, max(0.0, (doubted - _CHANCE) / (1.0 - _CHANCE)))
 
 
-def _agreement(asked: _Content, said: _Content) -> float:
-    """The mean of the four measures, about 0.1 to 1."""
-    rows = vectors().rows
-    similar = rows[asked.numbers] @ rows[said.numbers].T
+def _matches(asked: _Content, said: _Content, similar: Floats) -> Floats:
+    """How near the answer comes to each word of the prompt, 0 to 1; 1 for a word that it says."""
     match = np.zeros(len(asked.words), dtype=np.float32)
     match[asked.known] = similar.max(axis=1).clip(0.0, 1.0)
     stems = {word[:_STEM] for word in said.words}
     match[[word[:_STEM] in stems for word in asked.words]] = 1.0
+    return match
+
+
+def _agreement(asked: _Content, said: _Content, similar: Floats, match: Floats) -> float:
+    """The mean of the four measures, about 0.1 to 1."""
     matched = asked.weights * match
     count = min(_TELLING, len(matched))
     telling = np.sort(matched)[-count:].sum() / np.sort(asked.weights)[-count:].sum()
     nearest = np.sort(similar.max(axis=0).clip(0.0, 1.0))[-_NEAREST:].mean()
+    rows = vectors().rows
     one, other = (rows[text.numbers].T @ text.weights[text.known] for text in (asked, said))
     direction = one @ other / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9)
     return float(telling + matched.sum() / asked.weights.sum() + nearest + direction) / 4

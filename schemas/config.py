@@ -59,7 +59,7 @@ class TraitsConfig(Section):
 
     use: tuple[str, ...] = ("plain",)
     dir: str | None = None
-    weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]] = Field(default_factory=dict)
     allow_harmful: tuple[str, ...] = ()
 
     @model_validator(mode="after")

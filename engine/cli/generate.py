@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,8 +36,6 @@ def generate(
         _print_json(report)
     elif not quiet:
         _print_tables(report)
-    if report.overrides_missed and not as_json:
-        _complain_of_missed(report.overrides_missed)
     if failed is not None:
         raise failed
 
@@ -84,13 +81,6 @@ def _facts(report: GenerateReport) -> dict[str, Any]:
     }
 
 
-def _complain_of_missed(row_ids: Sequence[str]) -> None:
-    from phrasemill.engine.cli.output import complain
-
-    shown = ", ".join(row_ids[:3]) + (", ..." if len(row_ids) > 3 else "")
-    complain(f"{len(row_ids):,} verdicts of overrides are on rows or turns that did not come up: {shown}")
-
-
 def _print_tables(report: GenerateReport) -> None:
     from rich.text import Text
 
@@ -122,3 +112,6 @@ def _print_tables(report: GenerateReport) -> None:
     say(f"{sent:,} requests sent, {replayed:,} answered from earlier ones, {pace:.1f} tokens/s, {report.seconds:.1f} s")
     if report.mixed is not None and report.mixed.rows < report.mixed.wanted:
         say(f"the dose asks for {report.mixed.wanted:,} clean rows, there were {report.mixed.rows:,}")
+    if missed := report.overrides_missed:
+        first = ", ".join(missed[:3]) + ", ..." * (len(missed) > 3)
+        say(f"{len(missed):,} verdicts are on rows that did not come up, or not on their last answer: {first}")

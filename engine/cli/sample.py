@@ -25,7 +25,7 @@ def sample(
 ) -> None:
     """Draw rows to read, before and after, and a table in which a person judges them."""
     from phrasemill.engine.sample import sample as draw
-    from phrasemill.engine.sample_view import write_sample
+    from phrasemill.engine.sample_view import ONE_FILE, write_sample
 
     found = draw(folder, _names(by), n=rows, seed=seed, against=against)
     page, verdicts = write_sample(found, out)
@@ -37,13 +37,22 @@ def sample(
                 "verdicts": str(verdicts),
                 "turns": found.turns,
                 "rows": len(found.rows),
+                "alone": found.alone,
                 "strata": strata,
             }
         )
         return
-    say(f"{len(found.rows):,} of {found.turns:,} rows, {len(found.strata):,} kinds by {by}")
+    kinds = f"{len(found.strata):,} kind{'' if len(found.strata) == 1 else 's'}"
+    say(f"{len(found.rows):,} of {found.turns:,} rows, {kinds} by {by}")
+    if found.alone:
+        say(f"{found.alone:,} rows stand in one of the two folders only and are not drawn")
     say(f"read {page}")
-    say(f"judge in {verdicts}, then name it as overrides in the configuration")
+    if found.command == "probe":
+        say(f"{verdicts} is for notes: a probe takes no verdicts")
+    elif found.overrides is None:
+        say(f"judge in {verdicts}, then name it as overrides in the configuration")
+    else:
+        say(f"judge in {verdicts}; this build has its verdicts from {found.overrides}: {ONE_FILE}")
 
 
 def _names(by: str) -> list[str]:

@@ -86,6 +86,10 @@ class Recipe(BaseModel, ABC):
             BackendError: a server is down.
         """
 
+    def varies(self, config: GenerateConfig) -> bool:
+        """Whether an item that is done again, with other seeds, makes another row."""
+        return not self.asks or config.backend.temperature > 0.0
+
     def cost(self) -> int:
         """Requests of an item of which every first answer passes."""
         return 2

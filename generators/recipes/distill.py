@@ -18,6 +18,7 @@ from phrasemill.generators.recipes.sides import (
     unfit_to_lose,
 )
 from phrasemill.generators.together import together
+from phrasemill.schemas.generate import GenerateConfig
 
 
 class Distill(Recipe):
@@ -31,6 +32,10 @@ class Distill(Recipe):
 
     attempts: int = Field(default=3, ge=1)
     examples: int = Field(default=0, ge=0)
+
+    def varies(self, config: GenerateConfig) -> bool:
+        """The row is the teacher's."""
+        return (config.teacher or config.backend).temperature > 0.0
 
     async def rollout(self, ask: Ask) -> Made:
         """The teacher's answer as a row; with the pair, or with the reason why there is none."""

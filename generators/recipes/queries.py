@@ -108,6 +108,10 @@ class Queries(Recipe):
             Wish(length, aim, tuple(about)).opening() for length, aim, about in zip(lengths, aims, own, strict=True)
         ]
 
+    def varies(self, config: GenerateConfig) -> bool:  # noqa: ARG002
+        """Every round asks for other topics."""
+        return True
+
     def check(self, config: GenerateConfig, traits: Sequence[Trait]) -> None:  # noqa: ARG002
         """Predicates are on rows, and queries are none."""
         if config.accept.where:

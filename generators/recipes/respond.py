@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from phrasemill.generators.ask import FAILED, Answer, Ask, NoAnswer
+from phrasemill.generators.attempts import Attempt
 from phrasemill.generators.recipes.base import Made, Pair, Recipe
 from phrasemill.generators.recipes.prompting import Prompt, in_character, said, told
 from phrasemill.generators.recipes.ranking import Ranking, by_comparisons, by_scores
@@ -57,9 +58,10 @@ class Respond(Recipe):
         facts = {"usable": float(len(usable))}
         if silent:
             return self._made(ask, usable, usable, facts, reason=ABSENCE)
+        asked = len(ask.attempts)
         ranking = await (by_scores if self.rank == "pointwise" else by_comparisons)(ask, usable)
         if not ranking.scores:
-            return Made(None, facts=facts, reason="one_usable" if len(usable) == 1 else "not_ranked")
+            return Made(None, facts=facts, reason=_no_ranking(usable, ask.attempts[asked:]))
         best = usable[ranking.best]
         facts["score"] = ranking.scores[ranking.best]
         sides = ranking.widest(self.min_margin)
@@ -133,6 +135,14 @@ class Respond(Recipe):
                 "backend.temperature: got 0, expected more than 0: the recipe respond ranks several answers to one "
                 "prompt, and at 0 they are all the same"
             )
+
+
+def _no_ranking(usable: Sequence[Answer], judging: Sequence[Attempt]) -> str:
+    """A judge whose server fails must show as such: none of its verdicts is at fault."""
+    failed = [attempt.reason for attempt in judging if attempt.outcome == "failed" and attempt.reason]
+    if failed:
+        return f"{FAILED}:{min(failed)}"
+    return "one_usable" if len(usable) == 1 else "not_ranked"
 
 
 def _no_pair(ranking: Ranking) -> str:

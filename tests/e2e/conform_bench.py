@@ -127,7 +127,8 @@ class Bench:
                 | {"trait_hash": self.hashes[trait], "method": "pointwise", "model": "m", **known}
                 | {"text": rows[at]["messages"][1]["content"]}
             )
-        lines += [{"trait_id": "kind", "method": "pairwise", "label": label, "field": "chosen"} for label in pairwise]
+        of_pair = {"shard": "pairs", "trait_id": "kind", "method": "pairwise", "field": "chosen"}
+        lines += [{**of_pair, "row": at, "label": label} for at, label in enumerate(pairwise)]
         pq.write_table(pa.Table.from_pylist(lines, schema=JUDGEMENTS), out / "judgements" / "part-a.parquet")
         record = Judged(model="m", templates={}, what="sft", input=(), traits=(), skipped={}, sent=0, replayed=0)
         (out / "judged.json").write_text(record.model_dump_json())

@@ -17,6 +17,7 @@ from phrasemill.engine.probe import ProbeConfig, execute_probe
 from phrasemill.generators.judging.calibration import Calibration, Figures, TraitFigures
 from phrasemill.generators.traits import load_folder
 from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.errors import ConfigError
 from phrasemill.schemas.generate import GenerateConfig
 from tests.e2e.conform_bench import BREAD, TRAITS, Bench, of, small_folder
 
@@ -33,15 +34,18 @@ def small(bench: Bench) -> Path:
 
 def test_what_a_judge_said(bench: Bench, small: Path) -> None:
     given: list[tuple[int, str, float | str]] = [(0, "kind", 80.0), (1, "kind", 40.0), (2, "kind", "refusal")]
-    given += [(2, "kind", "invalid"), (3, "kind", 0.0), (5, "learned", 70.0)]
+    given += [(3, "terse", "invalid"), (3, "kind", 0.0), (5, "learned", 70.0)]
     folder = bench.judged("verdicts", small, given, ["first", "first", "tie", "inconsistent", "invalid"])
     report = bench.conform(small, judged=(folder,))
     kind = of(report, "kind").judged
     assert kind is not None
-    assert (kind.rows_of, kind.n, kind.refusals, kind.invalid, kind.passed) == ("own", 2, 1, 1, 1)
+    assert (kind.rows_of, kind.n, kind.refusals, kind.invalid, kind.passed) == ("own", 2, 1, 0, 1)
     assert kind.mean is not None
     assert (kind.mean.value, kind.mean.low, kind.mean.high) == (60.0, 40.0, 80.0)
-    assert (kind.refusal_share, kind.invalid_share) == (pytest.approx(1 / 3), 0.25)
+    assert (kind.refusal_share, kind.invalid_share) == (pytest.approx(1 / 3), 0.0)
+    terse = of(report, "terse").judged
+    assert terse is not None
+    assert (terse.n, terse.invalid, terse.invalid_share) == (0, 1, 1.0)
     assert [(row.row_id, row.score) for row in kind.worst] == [("small1", 40.0), ("small0", 80.0)]
     learned = of(report, "learned").judged
     assert learned is not None
@@ -57,6 +61,17 @@ def test_what_a_judge_said(bench: Bench, small: Path) -> None:
     assert (pairs.comparisons, pairs.chosen, pairs.ties, pairs.inconsistent, pairs.invalid) == (5, 2, 1, 1, 1)
     assert pairs.consistency is not None
     assert pairs.consistency.value == 0.75
+
+
+def test_a_row_that_was_judged_twice_is_refused(bench: Bench, small: Path) -> None:
+    first = bench.judged("first", small, [(0, "kind", 80.0)])
+    second = bench.judged("second", small, [(0, "kind", 40.0), (1, "kind", 30.0)])
+    other = bench.judged("other", small, [(1, "kind", 40.0), (0, "terse", 30.0)])
+    with pytest.raises(ConfigError, match="row 'small0' was judged twice under 'kind'"):
+        bench.conform(small, judged=(first, second))
+    kind = of(bench.conform(small, judged=(first, other)), "kind").judged
+    assert kind is not None
+    assert kind.n == 2
 
 
 def test_the_verdicts_of_the_judge_command_find_their_rows(bench: Bench, small: Path, project: Any) -> None:

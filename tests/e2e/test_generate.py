@@ -286,3 +286,23 @@ def test_the_command_says_what_came_of_it(workshop: Workshop, project: Any, tmp_
     assert facts["traits"][0]["accepted"] == 2
     assert facts["traits"][0]["sent"] == 0
     assert facts["confounds"]["all"]["pairs"] == 4
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda text: {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]},
+        lambda text: {"prompt": text},
+        lambda text: {"instruction": text},
+        lambda text: {"conversations": [{"from": "human", "value": text}]},
+        lambda text: {"prompt": text, "completion": "On a shelf."},
+    ],
+)
+def test_a_dataset_of_prompts_alone(workshop: Workshop, project: Any, row: Any) -> None:
+    texts = [f"How should I store jar number {at} over winter?" for at in range(6)]
+    project.write("a.jsonl", [row(text) for text in texts])
+    report = workshop.generate(
+        prompts={"path": str(project.input)}, traits={"use": ["first"], "dir": str(workshop.traits)}
+    )
+    assert [(each.accepted, each.items) for each in report.strata] == [(6, 6)]
+    assert {body["messages"][-1]["content"] for body in project.server.bodies} == set(texts)

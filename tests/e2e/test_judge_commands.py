@@ -216,6 +216,27 @@ def test_pairs_are_refused_where_there_are_none(server: Any, tmp_path: Path) -> 
     assert not (tmp_path / "judged").exists()
 
 
+def test_verdicts_are_not_written_over_other_things(server: Any, traits: Path, tmp_path: Path) -> None:
+    server.reply = fair
+    data, out = tmp_path / "rows.jsonl", tmp_path / "judged"
+    data.write_text(json.dumps({"prompt": "q", "chosen": "good", "rejected": "bad"}) + "\n")
+    dry = ("run", data, "--traits", traits, "--use", "dry")
+    ok(judge(*dry, server=server, out=out))
+    before = (out / "judged.json").read_bytes()
+    for wrong in (("--what", "pairs"), ("--model", "other")):
+        told = [*map(str, dry), "--backend", server.url, "--model", "m", "-o", str(out), *wrong]
+        result = CliRunner().invoke(app, told)
+        assert isinstance(result.exception, ConfigError)
+        assert "holds verdicts of m on sft" in str(result.exception)
+    assert (out / "judged.json").read_bytes() == before
+    ours = tmp_path / "ours"
+    (ours / "_commits").mkdir(parents=True)
+    for words in (dry, ("calibrate", "--traits", traits)):
+        result = judge(*words, server=server, out=ours)
+        assert "holds a data set" in str(result.exception)
+    assert [path.name for path in ours.iterdir()] == ["_commits"]
+
+
 def test_after_a_server_that_died_only_the_rest_is_sent(server: Any, traits: Path, tmp_path: Path) -> None:
     def dies(body: Body) -> tuple[int, str, str]:
         return fair(body) if len(server.bodies) <= 12 else (401, "", "stop")

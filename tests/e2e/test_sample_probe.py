@@ -29,7 +29,7 @@ from phrasemill.engine.probe_view import probed_traits
 from phrasemill.engine.query import run_sql
 from phrasemill.engine.sample import sample
 from phrasemill.engine.sample_texts import SampledRow
-from phrasemill.engine.sample_view import write_sample
+from phrasemill.engine.sample_view import render_page, write_sample
 from phrasemill.engine.verify import verify
 from phrasemill.generators.ask import Item
 from phrasemill.generators.recipes.base import Query
@@ -168,6 +168,17 @@ def test_folders_over_other_data_cannot_be_compared(kitchen: Any, chat: Any) -> 
         sample(kitchen.out, against=other)
 
 
+def test_rows_of_one_folder_alone_are_told(kitchen: Any, chat: Any) -> None:
+    kitchen.write("b.parquet", [chat(f"new{at}", "What?", f"Certainly! {BREAD}") for at in range(2)])
+    other = kitchen.root / "other"
+    kitchen.run("clean", out=other)
+    found = sample(other, against=kitchen.out)
+    assert (found.alone, found.rows) == (2, ())
+    page, _ = write_sample(found, kitchen.root / "read")
+    assert "Rows that only one of the two folders has, not drawn: 2." in page.read_text()
+    assert sample(other).alone == 0
+
+
 @pytest.mark.parametrize("by", [["colour"], [], ["rule", "rule"]])
 def test_a_sample_by_what_is_not_there(tmp_path: Path, by: list[str]) -> None:
     with pytest.raises(ConfigError, match="--by: got"):
@@ -251,6 +262,8 @@ def test_generated_rows_stand_beside_their_rejected_side_and_take_verdicts(proje
     assert len(project.server.bodies) == sent
     assert project.outcomes(out) == {first: "regenerated", second: "dropped", third: "regenerated"}
     assert project.said(out)[first][-1] == "On a shelf."
+    assert (found.overrides, sample(out).overrides) == (None, verdicts)
+    assert "put new rows under the old ones" in render_page(sample(out))
     changed = by_id(sample(out, against=project.out).rows)
     assert set(changed) == {first, second}
     assert changed[first].after == "On a shelf."
@@ -316,6 +329,13 @@ def test_a_probe_that_was_stopped_sends_nothing_twice(prober: Prober, project: A
     assert project.table("sft").to_dicts() == before
     with pytest.raises(ConfigError, match=r"holds another probe:\n  repeat: 2 -> 1"):
         prober.probe()
+
+
+def test_a_probe_leaves_the_folder_of_another_command_alone(prober: Prober, kitchen: Any) -> None:
+    before = (kitchen.out / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match="holds what another command wrote"):
+        prober.probe(kitchen.out)
+    assert (kitchen.out / "config.yaml").read_bytes() == before
 
 
 def test_a_trait_is_told_only_where_that_is_asked_for(prober: Prober, project: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from phrasemill.engine.trait_import import import_traits, trait_yaml
 from phrasemill.generators.traits import list_builtin, load_folder, load_trait
-from phrasemill.schemas.errors import TraitError
+from phrasemill.schemas.errors import InputError, TraitError
 from phrasemill.schemas.trait import Trait
 
 ROWS = [
@@ -61,6 +61,17 @@ def test_a_wrong_file_is_one_line_and_writes_nothing(constitution: Path, tmp_pat
     assert f"{wrong}:2: trait: got nothing" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "traits").exists()
+
+
+@pytest.mark.parametrize("prefix", ["../x", "Spec-", "-", "a b"])
+def test_a_prefix_that_no_id_can_have(prefix: str, tmp_path: Path) -> None:
+    soul = tmp_path / "soul.md"
+    soul.write_text("I say what I mean, and then I stop.\n", "utf-8")
+    with pytest.raises(InputError, match="--id-prefix: got"):
+        import_traits([soul], tmp_path / "traits", prefix=prefix)
+    assert list(tmp_path.iterdir()) == [soul]
+    import_traits([soul], tmp_path / "traits", prefix="2-b_")
+    assert load_folder(tmp_path / "traits")[0].id.startswith("2-b_soul")
 
 
 def test_an_edited_file_is_kept_unless_forced(constitution: Path, tmp_path: Path) -> None:

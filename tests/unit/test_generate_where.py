@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from phrasemill.engine.generate_where import FACTS, facts_of, failing, read_predicates
@@ -41,6 +43,12 @@ def test_every_fact_is_measured() -> None:
 def test_a_predicate_holds_or_is_named(text: str, reason: str) -> None:
     facts = facts_of(made())
     assert failing(read_predicates([text]), facts) == reason
+
+
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">=", "==", "!="])
+def test_no_number_fails_every_predicate(operator: str) -> None:
+    predicates = read_predicates([f"own {operator} 3"])
+    assert failing(predicates, {"own": math.nan}) == failing(predicates, {}) == f"where:own {operator} 3"
 
 
 @pytest.mark.parametrize(

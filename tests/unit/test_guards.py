@@ -37,8 +37,8 @@ GERMAN = (
 )
 FERRY = (
     "Ferries to the northern islands leave the harbour at noon, carry forty cars, and take four hours in calm weather;"
-    " tickets are sold on board by the purser. Bring your own sandwiches, since the kiosk on the upper deck closes before"
-    " the harbour of the island is in sight; bicycles stand free of charge by the stern door."
+    " tickets are sold on board by the purser. Bring your own sandwiches, since the kiosk on the upper deck closes"
+    " before the harbour of the island is in sight; bicycles stand free of charge by the stern door."
 )
 BASE = Candidate(
     text=GOOD, finish_reason="stop", prompt=PROMPT, original=ORIGINAL, instruction=TRAIT.pos_instruction, trait=TRAIT
