@@ -259,7 +259,7 @@ def read_manifest(out: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as error:
         if (out / COMMITS_NAME).is_dir():
             raise ConfigError(f"{path}: not there yet: the run was stopped; run the same command again") from error
-        raise ConfigError(f"{path}: not found; expected a folder that run, clean or scan has written") from error
+        raise ConfigError(f"{path}: not found; expected a folder that phrasemill has written") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -59,6 +59,13 @@ class BackendConfig(Section):
     start_seconds: float = Field(default=900.0, gt=0.0)
     trust_remote_code: bool = False
     log_dir: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _holds_no_secret(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("holds a name or a password, which would stand in the output; name api_key_env instead")
+        return url
 
     @model_validator(mode="after")
     def _is_whole(self) -> BackendConfig:

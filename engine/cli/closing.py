@@ -87,7 +87,7 @@ class Closing:
         if why:
             yield "why rows were kept out", counts_table("reason", "rows", why)
         if said:
-            yield "verdicts of a person", counts_table("verdict", "rows", said)
+            yield "verdicts of a person", counts_table("verdict", "turns", said)
         pairs = {f"published, {kind}": count for kind, count in sums.pairs.items()}
         pairs |= {f"withheld, {reason}": count for reason, count in sums.pairs_withheld.items()}
         if pairs:

@@ -235,3 +235,9 @@ def test_prose_around_data_stays_the_assistants() -> None:
 def test_any_context_gives_a_known_reason(prompt: str, text: str, category: str) -> None:
     reason = Context(prompt, text).exemption(category, "any.rule", 0, len(text))
     assert reason in (None, "asked", "deliverable", "roleplay", "answer")
+
+
+def test_somebody_who_has_to_go_somewhere_is_not_leaving() -> None:
+    text = "Certainly! Rest first, then call in."
+    assert excuse("My dog died this morning and I still have to go to work.", text, "opener", "Certainly!") is None
+    assert excuse("Thanks, I have to go now!", "Certainly! Until tomorrow.", "opener", "Certainly!") == "answer"
