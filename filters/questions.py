@@ -78,8 +78,8 @@ _YES_NO: Final = _compiled(
 )
 _GREETING: Final = _compiled(r"^\W*(?:hi|hello|hey|hiya|howdy|greetings|yo|good (?:morning|afternoon|evening|day))\b")
 _COURTESY: Final = _compiled(
-    r"\b(?:thanks|thank you|thx|cheers|bye|goodbye|good ?night|see you|(?:have to|gotta|must) go(?: now)?\s*(?:[.!,;]|$)"
-    r"|sorry for|sorry about"
+    r"\b(?:thanks|thank you|thx|cheers|bye|goodbye|good ?night|see you"
+    r"|(?:have to|gotta|must) go(?: now)?\s*(?:[.!,;]|$)|sorry for|sorry about"
     r"|my apologies|well done|good job|great job|you(?:'re| are) (?:great|awesome|the best))\b"
 )
 _SMALL_TALK: Final = _compiled(
