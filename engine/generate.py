@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,8 +19,8 @@ from phrasemill.engine.catalog import write_catalog
 from phrasemill.engine.fates import refuses
 from phrasemill.engine.fingerprints import fingerprint
 from phrasemill.engine.folder import LOGS, REQUESTS, check_ours, commits_by_key, locked, sweep
-from phrasemill.engine.generate_items import Openings, openings
-from phrasemill.engine.generate_mix import MixReport, check_mix, mix_in
+from phrasemill.engine.generate_mix import MixReport, mix_in
+from phrasemill.engine.generate_prepare import Prepared, prepare, shares
 from phrasemill.engine.generate_settings import (
     deciding,
     dump_generate_config,
@@ -33,13 +33,10 @@ from phrasemill.engine.generate_stratum import Stratum, StratumReport, run_strat
 from phrasemill.engine.generate_where import read_predicates
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import COMMITS_NAME, Manifest, ShardCommit, read_manifest, write_atomic, write_manifest
-from phrasemill.engine.overrides import Overrides, load_overrides
 from phrasemill.engine.progress import progress
 from phrasemill.engine.quality import judge_files
 from phrasemill.engine.rewrite import acting, find_hits
-from phrasemill.engine.shard_job import load_filters
 from phrasemill.engine.stopping import Stop, stop_on_signals
-from phrasemill.filters.base import Filter
 from phrasemill.filters.hits import Hit as Found
 from phrasemill.generators.ask import Desk, Voice
 from phrasemill.generators.attempts import AttemptLog
@@ -47,11 +44,9 @@ from phrasemill.generators.backend import open_backend
 from phrasemill.generators.judging.calibration import trusted
 from phrasemill.generators.judging.scorers import open_judge
 from phrasemill.generators.monitors import Monitor
-from phrasemill.generators.recipes.base import Recipe
 from phrasemill.generators.recipes.query_spread import Known
-from phrasemill.generators.recipes.registry import load_recipe
 from phrasemill.generators.tasks import Hit
-from phrasemill.generators.traits import load_traits, trait_hash
+from phrasemill.generators.traits import trait_hash
 from phrasemill.schemas.errors import ConfigError, GateError
 from phrasemill.schemas.generate import GenerateConfig
 from phrasemill.schemas.trait import Trait
@@ -96,14 +91,9 @@ class GenerationIncomplete(GateError):
 class _Work:
     """What stays the same while a generation goes on."""
 
-    config: GenerateConfig
+    prepared: Prepared
     out: Path
     base: Path | None
-    recipe: Recipe
-    traits: tuple[Trait, ...]
-    openings: Openings
-    filters: tuple[Filter, ...]
-    overrides: Overrides
     show_progress: bool | None
 
 
@@ -123,29 +113,9 @@ def execute_generation(
     started = time.monotonic()
     out = out.resolve()
     check_ours(out)
-    recipe = load_recipe(config.recipe)
-    traits = load_traits(config.traits)
-    if not traits:
-        raise ConfigError("traits.use: is empty; name at least one trait, for example caring")
-    if len({trait.id for trait in traits}) < len(traits):
-        raise ConfigError(f"traits.use: got {', '.join(config.traits.use)}, expected each trait once")
-    _shares(config, traits)
-    recipe.check(config, traits)
-    read_predicates(config.accept.where)
-    clean = check_mix(config)
     if base is not None:
         read_manifest(base)
-    work = _Work(
-        config,
-        out,
-        base,
-        recipe,
-        traits,
-        openings(config, recipe, traits),
-        load_filters(config),
-        load_overrides(None if config.overrides is None else Path(config.overrides)),
-        show_progress,
-    )
+    work = _Work(prepare(config), out, base, show_progress)
     with locked(out), stop_on_signals() as stop:
         commits = commits_by_key(out)
         _refuse_other(work, commits)
@@ -155,7 +125,7 @@ def execute_generation(
         try:
             asyncio.run(_generate(work, commits, report, stop))
             if not stop and config.mix is not None:
-                report.mixed = mix_in(config, out, commits, clean)
+                report.mixed = mix_in(config, out, commits, work.prepared.clean)
         finally:
             report.manifest = _manifest(work, commits)
             report.seconds = time.monotonic() - started
@@ -167,8 +137,8 @@ def execute_generation(
 
 
 async def _generate(work: _Work, commits: dict[str, ShardCommit], report: GenerateReport, stop: Stop) -> None:
-    config = work.config
-    wanted = _shares(config, work.traits)
+    config = work.prepared.config
+    wanted = shares(config, work.prepared.traits)
     total = sum(wanted.values()) if config.accept.rows is not None else None
     sources = [] if work.base is None else _answers_of(work.base)
     met: set[str] = set()
@@ -176,10 +146,12 @@ async def _generate(work: _Work, commits: dict[str, ShardCommit], report: Genera
         log = opened.enter_context(AttemptLog(work.out / REQUESTS, sources))
         voices = await _voices(work, opened)
         untrusted = (
-            trusted(config.judge, voices["judge"].client.model, work.traits) if "judge" in work.recipe.speakers else ""
+            trusted(config.judge, voices["judge"].client.model, work.prepared.traits)
+            if "judge" in work.prepared.recipe.speakers
+            else ""
         )
         with progress("generating", total, "rows", enabled=work.show_progress) as advance:
-            for trait in work.traits:
+            for trait in work.prepared.traits:
                 if stop:
                     return
                 stratum = _stratum(work, trait, wanted.get(trait.id), voices, log, untrusted)
@@ -194,15 +166,17 @@ async def _generate(work: _Work, commits: dict[str, ShardCommit], report: Genera
                     )
                 )
                 met |= stratum.settler.met
-    report.overrides_missed = tuple(sorted({each.row_id for each in work.overrides.entries if each.row_id not in met}))
+    report.overrides_missed = tuple(
+        sorted({each.row_id for each in work.prepared.overrides.entries if each.row_id not in met})
+    )
 
 
 async def _voices(work: _Work, opened: AsyncExitStack) -> dict[Any, Voice]:
     """A client for each who is asked; those with the same settings share one."""
     known: dict[str, Voice] = {}
     voices: dict[Any, Voice] = {}
-    wanted = {"backend", *work.recipe.speakers} if work.recipe.asks else set()
-    for who, settings in speakers(work.config).items():
+    wanted = {"backend", *work.prepared.recipe.speakers} if work.prepared.recipe.asks else set()
+    for who, settings in speakers(work.prepared.config).items():
         if who not in wanted:
             continue
         key = settings.model_dump_json()
@@ -220,13 +194,13 @@ def _stratum(
     log: AttemptLog,
     untrusted: str,
 ) -> Stratum:
-    config = work.config
+    config = work.prepared.config
     accept = config.accept
     budget = None
     if accept.requests is not None and wanted is not None:
         budget = math.ceil(accept.requests * wanted / max(1, accept.rows or 1))
     elif accept.requests is not None:
-        budget = math.ceil(accept.requests / len(work.traits))
+        budget = math.ceil(accept.requests / len(work.prepared.traits))
     elif wanted is not None:
         budget = _requests_per_row(work) * wanted
     settler = Settler(
@@ -234,14 +208,14 @@ def _stratum(
         pairing=config.pairs,
         monitor=Monitor(config.monitors),
         known=Known(),
-        overrides=work.overrides,
+        overrides=work.prepared.overrides,
         untrusted=untrusted,
         seed=config.seed,
     )
     return Stratum(
         trait=trait,
-        recipe=work.recipe,
-        items=work.openings.items(trait, rounds=wanted is not None and work.recipe.varies(config)),
+        recipe=work.prepared.recipe,
+        items=work.prepared.openings.items(trait, rounds=wanted is not None and work.prepared.recipe.varies(config)),
         desk=_desk(work, voices, log),
         settler=settler,
         turns=config.prompts.turns,
@@ -250,22 +224,25 @@ def _stratum(
         concurrency=config.backend.concurrency,
         out=work.out,
         output=config.output,
-        identity=work.openings.identity,
+        identity=work.prepared.openings.identity,
         fingerprint=_fingerprint(work, trait),
-        source=", ".join(config.prompts.path) or work.recipe.name,
+        source=", ".join(config.prompts.path) or work.prepared.recipe.name,
     )
 
 
 def _requests_per_row(work: _Work) -> int:
     """The budget where nobody set one. Every turn before the last takes an answer and a follow-up question."""
-    item = work.recipe.cost() + 2 * (work.config.prompts.turns - 1)
+    item = work.prepared.recipe.cost() + 2 * (work.prepared.config.prompts.turns - 1)
     return max(_REQUESTS_PER_ROW, _TRIES_PER_ROW * item)
 
 
 def _desk(work: _Work, voices: Mapping[Any, Voice], log: AttemptLog) -> Desk:
-    config = work.config
-    judges = {trait.id: Judge(work.filters, config.policy, frozenset(trait.phrases.allow)) for trait in work.traits}
-    plain = Judge(work.filters, config.policy)
+    config = work.prepared.config
+    judges = {
+        trait.id: Judge(work.prepared.filters, config.policy, frozenset(trait.phrases.allow))
+        for trait in work.prepared.traits
+    }
+    plain = Judge(work.prepared.filters, config.policy)
 
     # An answer is looked at for what the policy acts on and for refusals; it is searched once.
     @lru_cache(maxsize=_REMEMBERED)
@@ -283,42 +260,22 @@ def _desk(work: _Work, voices: Mapping[Any, Voice], log: AttemptLog) -> Desk:
         refuses=lambda text, previous_user: refuses(hits_in(text, previous_user)),
         find=counting,
         seed=config.seed,
-        recipe=work.recipe.name,
-        scorer=open_judge(config.judge, work.traits) if "judge" in voices else None,
+        recipe=work.prepared.recipe.name,
+        scorer=open_judge(config.judge, work.prepared.traits) if "judge" in voices else None,
     )
-
-
-def _shares(config: GenerateConfig, traits: Sequence[Trait]) -> dict[str, int]:
-    """Rows wanted of each trait: by weight, whole, and together exactly ``accept.rows``.
-
-    A trait that is absent is done with every item; without ``accept.rows`` all are but those of weight 0.
-    """
-    rows = config.accept.rows
-    weights = {trait.id: config.traits.weights.get(trait.id, 1.0) for trait in traits}
-    total = sum(weights.values())
-    if not total:
-        raise ConfigError("traits.weights: all are 0; at least one trait must have a weight")
-    if rows is None:
-        return {name: 0 for name, weight in weights.items() if not weight}
-    exact = {name: rows * weight / total for name, weight in weights.items()}
-    shares = {name: int(share) for name, share in exact.items()}
-    rest = sorted(exact, key=lambda name: (shares[name] - exact[name], name))
-    for name in rest[: rows - sum(shares.values())]:
-        shares[name] += 1
-    return shares
 
 
 def _fingerprint(work: _Work, trait: Trait) -> str:
     """What a trait's rows depend on."""
     parts = {
         "version": _VERSION,
-        "config": deciding(work.config),
+        "config": deciding(work.prepared.config),
         "trait": trait_hash(trait),
-        "filters": [each.fingerprint() for each in work.filters],
-        "read": work.openings.identity,
-        "judge": judge_files(work.config.judge) if "judge" in work.recipe.speakers else [],
-        "wanted": _shares(work.config, work.traits).get(trait.id),
-        "overrides": work.overrides.fingerprint,
+        "filters": [each.fingerprint() for each in work.prepared.filters],
+        "read": work.prepared.openings.identity,
+        "judge": judge_files(work.prepared.config.judge) if "judge" in work.prepared.recipe.speakers else [],
+        "wanted": shares(work.prepared.config, work.prepared.traits).get(trait.id),
+        "overrides": work.prepared.overrides.fingerprint,
     }
     return fingerprint(parts)
 
@@ -328,9 +285,9 @@ def _refuse_other(work: _Work, commits: Mapping[str, ShardCommit]) -> None:
     path = work.out / "config.yaml"
     if not path.exists() or not (work.out / COMMITS_NAME).exists():
         return
-    changed = generate_differences(load_generate_config(path), work.config)
+    changed = generate_differences(load_generate_config(path), work.prepared.config)
     known = {commit.fingerprints.get("generate") for commit in commits.values()} - {None}
-    if not changed and known - {_fingerprint(work, trait) for trait in work.traits}:
+    if not changed and known - {_fingerprint(work, trait) for trait in work.prepared.traits}:
         changed = ["the content of a trait, a pack, the overrides, the judge or the prompts has changed"]
     if changed:
         listed = "\n  ".join(changed)
@@ -348,9 +305,9 @@ def _answers_of(base: Path) -> list[Path]:
 def _manifest(work: _Work, commits: Mapping[str, ShardCommit]) -> Manifest:
     return Manifest(
         command="generate",
-        plan=work.openings.identity,
-        config=fingerprint(work.config.model_dump(mode="json")),
-        seed=work.config.seed,
+        plan=work.prepared.openings.identity,
+        config=fingerprint(work.prepared.config.model_dump(mode="json")),
+        seed=work.prepared.config.seed,
         shards=tuple(commits.values()),
     )
 
@@ -358,7 +315,7 @@ def _manifest(work: _Work, commits: Mapping[str, ShardCommit]) -> Manifest:
 def _write_out(work: _Work, report: GenerateReport) -> None:
     write_manifest(work.out, report.manifest)
     write_catalog(work.out, report.manifest)
-    write_card(work.out, report.manifest, work.config)
+    write_card(work.out, report.manifest, work.prepared.config)
     strata = [
         {
             "trait": each.trait,
@@ -375,7 +332,7 @@ def _write_out(work: _Work, report: GenerateReport) -> None:
     ]
     mixed = None if report.mixed is None else {"wanted": report.mixed.wanted, "rows": report.mixed.rows}
     missed = list(report.overrides_missed)
-    body = {"recipe": work.recipe.name, "traits": strata, "mixed": mixed, "overrides_missed": missed}
+    body = {"recipe": work.prepared.recipe.name, "traits": strata, "mixed": mixed, "overrides_missed": missed}
     write_atomic(work.out / REPORT_NAME, orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 

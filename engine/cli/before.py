@@ -33,6 +33,40 @@ def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to 
 
 def validate(config: ConfigFile) -> None:
     """Check a configuration, its packs, policy, traits and input; nothing is written."""
+    from phrasemill.schemas.documents import read_document
+
+    document = read_document(config)
+    if isinstance(document.data, dict) and "recipe" in document.data:
+        _validate_generation(config)
+    else:
+        _validate_run(config)
+    say(f"ok: {config}")
+
+
+def _validate_generation(config: Path) -> None:
+    from phrasemill.engine.display import facts_table
+    from phrasemill.engine.generate_prepare import prepare, shares
+    from phrasemill.engine.generate_settings import load_generate_config
+
+    prepared = prepare(load_generate_config(config))
+    loaded, wanted = prepared.config, shares(prepared.config, prepared.traits)
+    backend = loaded.backend
+    show(
+        facts_table(
+            {
+                "recipe": prepared.recipe.name,
+                "traits": ", ".join(f"{trait.id} (version {trait.version})" for trait in prepared.traits),
+                "prompts": ", ".join(loaded.prompts.path) or "those of the traits or the recipe",
+                "rows": ", ".join(f"{rows:,} {name}" for name, rows in wanted.items()) or "one for each prompt",
+                "where": ", ".join(loaded.accept.where) or "no further condition",
+                "filters": ", ".join(each.name for each in prepared.filters),
+                "backend": " ".join(part for part in (backend.use, backend.model, backend.url) if part),
+            }
+        )
+    )
+
+
+def _validate_run(config: Path) -> None:
     from phrasemill.engine.assemble import check_names
     from phrasemill.engine.display import facts_table
     from phrasemill.engine.settings import load_config
@@ -63,7 +97,6 @@ def validate(config: ConfigFile) -> None:
             }
         )
     )
-    say(f"ok: {config}")
 
 
 def plan(

@@ -306,3 +306,17 @@ def test_a_dataset_of_prompts_alone(workshop: Workshop, project: Any, row: Any) 
     )
     assert [(each.accepted, each.items) for each in report.strata] == [(6, 6)]
     assert {body["messages"][-1]["content"] for body in project.server.bodies} == set(texts)
+
+
+def test_a_configuration_is_checked_without_asking(workshop: Workshop, project: Any, tmp_path: Path) -> None:
+    config = tmp_path / "generate.yaml"
+    line = [sys.executable, "-m", "phrasemill.engine.cli", "validate", str(config)]
+    config.write_text(yaml.safe_dump(workshop.body(accept={"rows": 5})))
+    shown = subprocess.run(line, check=True, capture_output=True, text=True).stdout
+    assert "3 first, 2 second" in shown
+    config.write_text(yaml.safe_dump(workshop.body(recipe={"use": "contrast", "attempts": 0})))
+    wrong = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "recipe.attempts" in wrong.stderr
+    assert not project.out.exists()
+    assert workshop.sent() == 0
