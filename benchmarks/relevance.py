@@ -24,10 +24,13 @@ Scores = npt.NDArray[np.float64]
 def main() -> None:
     """Measure and print the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("files", nargs="*", help="Parquet files with a column messages")
     parser.add_argument("-n", type=int, default=5000, help="pairs to take")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    if not given.files:
+        print(json.dumps({"benchmark": "relevance", "skipped": "give files with conversations"}))
+        return
     print(json.dumps(measure(pairs(given.files, given.n, given.seed), given.seed)))
 
 
@@ -49,6 +52,7 @@ def measure(own: list[tuple[str, str]], seed: int) -> dict[str, Any]:
     others = [(prompt, other) for (prompt, answer), other in zip(own, answers, strict=True) if answer != other]
     wrong = np.array([relevance(prompt, other) for prompt, other in others])
     return {
+        "benchmark": "relevance",
         "pairs": len(own),
         "auc": auc(right, wrong),
         "auc_told": auc(right[right < 1.0], wrong[wrong < 1.0]),
