@@ -105,11 +105,21 @@ def _rules_found(ask: Ask, text: str, name: str) -> list[str]:
 
 
 def _not_clean(ask: Ask, messages: Sequence[Message]) -> str:
-    """Why the conversation cannot be a row as it is, or an empty text."""
+    """Why the conversation cannot be a row as it is, or an empty text.
+
+    The policy decides on earlier answers. The last one is the chosen side: a tic that the policy only tags would stand
+    on both sides of the pair, so any is too many there.
+    """
+    allowed = ask.item.trait.phrases.allow
     asked = ""
-    for message in messages:
+    for place, message in enumerate(messages):
         if message.role == "user":
             asked = message.content
-        elif message.role == "assistant" and (hits := ask.desk.scan(ask.item.trait, message.content, asked)):
-            return f"dirty:{hits[0].rule_id}"
+        elif message.role == "assistant":
+            hits = ask.desk.scan(ask.item.trait, message.content, asked)
+            if place == len(messages) - 1 and not hits:
+                found = ask.desk.find(message.content, asked)
+                hits = [hit for hit in found if hit.rule_id not in allowed and hit.category not in allowed]
+            if hits:
+                return f"dirty:{hits[0].rule_id}"
     return ""

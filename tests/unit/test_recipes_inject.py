@@ -197,6 +197,8 @@ def test_why_there_is_no_row(tmp_path: Path) -> None:
     assert do(tmp_path, QUESTION).reason == "no_answer"
     assert do(tmp_path, QUESTION, f"Certainly! {ANSWER}").reason == "dirty:opener.affirm"
     assert do(tmp_path, QUESTION, "Certainly! It boils.", "And the lid?", ANSWER).reason == "dirty:opener.affirm"
+    tagged = f"{ANSWER} You're absolutely right, and you clearly have excellent instincts!"
+    assert do(tmp_path, QUESTION, tagged).reason.startswith("dirty:sycophancy.")
     german = "Der Kessel fasst zwei Liter. Er kocht in vier Minuten, und der Deckel geht nach links auf."
     assert do(tmp_path, QUESTION, german).reason == "not_english"
     assert do(tmp_path, "Give me JSON.", '{"lid": "red", "litres": 2}').reason == "no_place"

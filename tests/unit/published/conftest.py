@@ -110,6 +110,7 @@ def second_shard(key: str) -> Rows:
             "field": "messages",
             "turn": 1,
             "attempt": attempt,
+            "recipe": "regenerate",
             "trait_id": "plain",
             "outcome": outcome,
         }
