@@ -35,7 +35,7 @@ from phrasemill.schemas.config import InputConfig, RunConfig, TraitsConfig
 from phrasemill.schemas.policy import Policy
 
 CLIENTS: Final = (1, 8, 32)
-MAX_TOKENS: Final = 32
+MAX_TOKENS: Final = 16
 _SUBJECTS: Final = ("salt", "rain", "a bicycle", "glass", "the moon", "bread", "a lighthouse", "wool", "ink", "clay")
 
 
@@ -76,7 +76,7 @@ def serve(clients: int) -> None:
 async def compare(url: str, model: str, clients: int, rounds: int) -> dict[str, Any]:
     """Requests per second of each side, by the median of rounds in turns; every round asks something new."""
     speeds: dict[str, list[float]] = {"bare": [], "ask": [], "ask_and_check": []}
-    count = max(6, 3 * clients)
+    count = max(8, 2 * clients)
     with tempfile.TemporaryDirectory(prefix="phrasemill-bench-") as folder:
         desk_of = desks(url, model, clients, Path(folder))
         for number in range(rounds):
