@@ -1,14 +1,19 @@
-"""Signals: the first one lets running work finish and commit, a second one of the same kind ends the process."""
+"""Signals: the first one lets running work finish and commit, a later one ends the process."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 from phrasemill.schemas.errors import Interrupted
+
+_ONE_SECONDS: Final = 1.0
+"""Signals that come so close together are one: whoever stops a process often stops its group as well."""
 
 
 class Stop:
@@ -16,6 +21,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal_number = 0
+        self.since = 0.0
 
     def __bool__(self) -> bool:
         return self.signal_number != 0
@@ -40,9 +46,11 @@ def stop_on_signals() -> Iterator[Stop]:
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number:
+            if time.monotonic() - stop.since < _ONE_SECONDS:
+                return
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        stop.signal_number = number
+        stop.signal_number, stop.since = number, time.monotonic()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
