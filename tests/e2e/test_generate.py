@@ -20,18 +20,7 @@ from phrasemill.engine.generate_settings import resolved_generate
 from phrasemill.engine.verify import verify
 from phrasemill.schemas.errors import ConfigError, TraitError
 from phrasemill.schemas.generate import GenerateConfig
-
-SUBJECTS = ("bread", "the garden gate", "a winter coat", "the kitchen clock", "old letters", "a small boat")
-PLACES = (
-    "down to the cellar",
-    "far from the stove",
-    "under a dry cloth",
-    "behind the old door",
-    "beside the stone wall",
-    "into a wooden crate",
-    "above the cold floor",
-    "among paper and straw",
-)
+from tests.e2e.generate_bench import SUBJECTS, answer, question
 
 
 def trait(name: str, statement: str = "I answer in plain words.", **more: Any) -> dict[str, Any]:
@@ -40,18 +29,9 @@ def trait(name: str, statement: str = "I answer in plain words.", **more: Any) -
         "statement": statement,
         "pos_instruction": f"Speak as the voice called {name} would.",
         "neg_instruction": f"Speak as the voice called {name} never would.",
-        "probe_prompts": [f"How should I store {subject} over winter?" for subject in SUBJECTS],
+        "probe_prompts": [question(subject) for subject in SUBJECTS],
         **more,
     }
-
-
-def answer(body: dict[str, Any]) -> tuple[int, str, str]:
-    """An answer to what was asked, another one for every seed and system message."""
-    told = next((message["content"] for message in body["messages"] if message["role"] == "system"), "")
-    subject = body["messages"][-1]["content"].removeprefix("How should I store ").removesuffix(" over winter?")
-    dice = random.Random(f"{told}{body['seed']}")
-    place = " ".join(dice.sample(PLACES, 3))
-    return 200, f"To store {subject} over winter, take it {place}, on shelf {dice.randint(2, 99)}.", "stop"
 
 
 class Workshop:
