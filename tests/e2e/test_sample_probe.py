@@ -295,7 +295,8 @@ def test_a_model_is_asked_untold_and_nothing_is_filtered(prober: Prober, project
     dirty = f"Certainly! I am Zorbot. {BREAD}"
     project.server.reply = lambda _: (200, dirty, "stop")
     report = prober.probe()
-    assert [body["messages"] for body in project.server.bodies[:1]] == [[{"role": "user", "content": PROMPTS[0]}]]
+    # Several are asked at once, so that they may come in any order.
+    assert [{"role": "user", "content": PROMPTS[0]}] in [body["messages"] for body in project.server.bodies]
     assert (report.sent, report.replayed) == (6, 0)
     sft = project.table("sft")
     assert sft["pm_trait_id"].to_list().count("calm") == 3
