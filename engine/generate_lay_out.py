@@ -33,6 +33,7 @@ _ADDED: Final = pa.schema(
         ("pm_aim", pa.large_string()),
         ("pm_score", pa.float32()),
         ("pm_content_hash", pa.large_string()),
+        ("pm_answer_hash", pa.large_string()),
     ]
 )
 
@@ -41,7 +42,8 @@ def generated_schema() -> pa.Schema:
     """``data/sft`` of generated rows: beside the usual columns the trait's hash, the recipe, the item and its seed.
 
     ``pm_item`` names the item (trait id, conversation, repeat); ``pm_original_hash`` is a hash of the conversation that
-    it began with, ``pm_content_hash`` one of ``messages``; ``pm_score`` is a judge's, 0 to 100, where one judged.
+    it began with, ``pm_content_hash`` one of ``messages``, ``pm_answer_hash`` one of the last answer as it was made,
+    also where a person's text stands in its place; ``pm_score`` is a judge's, 0 to 100, where one judged.
     """
     return sft_schema(_ADDED)
 
@@ -50,7 +52,7 @@ def generated_schema() -> pa.Schema:
 class Ended:
     """An item that ended. ``messages`` None: it was dropped, for ``reason``. ``pairs`` are those to publish.
 
-    ``withheld``: pairs that are not, by reason. ``edited``: a person's text stands in ``messages``.
+    ``withheld``: pairs that are not, by reason. ``answer_hash``: of the last answer before a person edited it.
     """
 
     item: Item
@@ -59,6 +61,7 @@ class Ended:
     queries: tuple[Query, ...] = ()
     reason: str = ""
     score: float | None = None
+    answer_hash: str | None = None
     withheld: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -147,6 +150,7 @@ def _sft(block: Block, ended: Sequence[Ended]) -> pa.Table:
                 "pm_aim": item.aim or None,
                 "pm_score": each.score,
                 "pm_content_hash": conversation_hash(messages),
+                "pm_answer_hash": each.answer_hash,
                 "pm_messages_extra": None,
                 "pm_extra": None,
                 "pm_action": _outcome(each),

@@ -9,7 +9,7 @@ from typing import Final
 from phrasemill.engine.generate_lay_out import Ended
 from phrasemill.engine.generate_where import Predicate, check_known, facts_of, failing
 from phrasemill.engine.override_turns import reason as reason_of
-from phrasemill.engine.overrides import Overrides
+from phrasemill.engine.overrides import Override, Overrides, answer_hash
 from phrasemill.generators.ask import Item
 from phrasemill.generators.attempts import Attempt
 from phrasemill.generators.confounds import balance
@@ -21,6 +21,8 @@ from phrasemill.schemas.generate import PairingConfig
 
 EDITED: Final = reason_of("edit")
 """Note of a row in which a person's text stands."""
+
+_DROPPED: Final = reason_of("drop")
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Settler:
         """Take note of an item that was settled, now or before a stop. ``reason``: empty where it was accepted."""
         self.monitor.add(reason)
         override = self.overrides.of_row(row_id)
-        if override is not None and (override.verdict != "edit" or EDITED in notes):
+        if override is not None and _is_heeded(override, reason, notes):
             self.met.add(row_id)
 
     def paired(self, block: Sequence[Ended]) -> list[Ended]:
@@ -95,9 +97,12 @@ class Settler:
         self, item: Item, messages: tuple[Message, ...], pairs: tuple[Pair, ...], score: float | None
     ) -> Ended:
         """The row as a person left it: dropped, edited, or as it was made."""
+        answer = answer_hash(messages[-1].content)
         override = self.overrides.of_row(item.row_id)
+        if override is not None and override.answer not in ("", answer):
+            override = None  # it was said of another answer: since then the trait, the model or a setting changed
         if override is not None and override.verdict == "drop":
-            return Ended(item, None, reason=reason_of("drop"))
+            return Ended(item, None, reason=_DROPPED)
         notes: tuple[str, ...] = ()
         # The text is of the last answer: whoever changed another turn would make this one an answer to something else.
         last = ("messages", len(messages) - 1)
@@ -107,7 +112,7 @@ class Settler:
             pairs = tuple(replace(pair, chosen=text) if pair.chosen == old else pair for pair in pairs)
             notes = (EDITED,)
         published, withheld = self._published(pairs)
-        return Ended(item, messages, published, score=score, withheld=withheld, notes=notes)
+        return Ended(item, messages, published, score=score, answer_hash=answer, withheld=withheld, notes=notes)
 
     def _published(self, pairs: Sequence[Pair]) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
         kept: list[Pair] = []
@@ -132,6 +137,12 @@ class Settler:
         if self.pairing.max_length_ratio is not None and ratio > self.pairing.max_length_ratio:
             return "length_ratio"
         return ""
+
+
+def _is_heeded(override: Override, reason: str, notes: Sequence[str]) -> bool:
+    if override.verdict == "drop":
+        return reason == _DROPPED
+    return override.verdict != "edit" or EDITED in notes
 
 
 def _with_pairs(ended: Ended, pairs: Sequence[Pair]) -> Ended:

@@ -25,11 +25,12 @@ Verdict = Literal["keep", "drop", "edit", "false positive"]
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 
 COLUMNS: Final = (
-    *("shard", "row", "field", "turn", "row_id", "kind", "rule_ids", "trait_id"),
+    *("shard", "row", "field", "turn", "row_id", "kind", "rule_ids", "trait_id", "answer"),
     *("hits", "before", "after", "verdict", "edit", "note"),
 )
 """Columns of a file of verdicts, in the order in which they are written. ``rule_ids``: joined by commas. ``hits``:
-``category start:stop rule`` joined by ``; ``, code points of ``before``; empty where ``before`` is not the original."""
+``category start:stop rule`` joined by ``; ``, code points of ``before``; empty where ``before`` is not the original.
+``answer``: the hash of the generated answer that is judged, empty elsewhere."""
 
 _NEEDED: Final = ("shard", "row", "field", "turn", "row_id", "rule_ids", "verdict", "edit")
 _FORMULAS: Final = "=+-@\uff1d\uff0b\uff0d\uff20"
@@ -42,7 +43,10 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A verdict on one turn. ``rule_ids``: the hits meant by a false positive, none for all; ``edit``: the new text."""
+    """A verdict on one turn. ``rule_ids``: the hits meant by a false positive, none for all; ``edit``: the new text.
+
+    ``answer``: the hash of the generated answer that it is about; empty where it is about whatever stands there.
+    """
 
     shard: str
     row: int
@@ -52,6 +56,7 @@ class Override:
     verdict: Verdict
     rule_ids: tuple[str, ...] = ()
     edit: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,17 @@ class Overrides:
         if not self.entries:
             return ""
         plain = sorted(
-            [each.shard, each.row, each.field, each.turn, each.row_id, each.verdict, list(each.rule_ids), each.edit]
+            (
+                each.shard,
+                each.row,
+                each.field,
+                each.turn,
+                each.row_id,
+                each.verdict,
+                each.rule_ids,
+                each.edit,
+                each.answer,
+            )
             for each in self.entries
         )
         return blake3.blake3(orjson.dumps(plain)).hexdigest()[:32]
@@ -115,6 +130,11 @@ class Overrides:
 
 
 NO_OVERRIDES: Final = Overrides()
+
+
+def answer_hash(text: str) -> str:
+    """Hash of an answer's text, 16 hexadecimal digits: what a verdict on a generated row is bound to."""
+    return blake3.blake3(text.encode()).hexdigest()[:16]
 
 
 def load_overrides(path: Path | str | None) -> Overrides:
@@ -217,7 +237,9 @@ def _entry(path: Path, line: int, row: dict[str, str]) -> Override | None:
         raise ConfigError(f"{path}:{line}: shard: is empty; keep this column as sample wrote it")
     rules = tuple(rule for part in row["rule_ids"].split(",") if (rule := part.strip()))
     places = (_number(path, line, row, name) for name in ("row", "turn"))
-    return Override(row["shard"], next(places), field, next(places), row["row_id"], verdict, rules, edit)
+    return Override(
+        row["shard"], next(places), field, next(places), row["row_id"], verdict, rules, edit, row.get("answer", "")
+    )
 
 
 def _number(path: Path, line: int, row: dict[str, str], name: str) -> int:

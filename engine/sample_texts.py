@@ -46,6 +46,7 @@ class SampledRow(Part):
 
     ``hits`` stand in ``before`` where that is the original, ``hits_after`` in ``after`` where a model wrote it.
     ``changes``: hits in which another build differs, as ``gained rule: text``, ``lost`` or ``otherwise decided``.
+    ``earlier``: role and text of the turns before ``user``. ``answer_hash``: of the answer as a model gave it.
     ``user``, ``before`` and ``after`` are None where the folder does not hold them, as of a row that was dropped.
     """
 
@@ -59,15 +60,20 @@ class SampledRow(Part):
     outcome: str
     reasons: tuple[str, ...] = ()
     trait_id: str | None = None
+    answer_hash: str | None = None
     rule_ids: tuple[str, ...] = ()
     hits: tuple[SampledHit, ...] = ()
     hits_after: tuple[SampledHit, ...] = ()
     changes: tuple[str, ...] = ()
+    earlier: tuple[tuple[str, str], ...] = ()
     user: str | None = None
     before: str | None = None
     before_is: BeforeIs = "original"
     after: str | None = None
 
+
+_MADE = ", pm_recipe, pm_answer_hash"
+"""Columns that only generated rows have."""
 
 Messages = list[dict[str, str]]
 Rows = dict[int, list[dict[str, Any]]]
@@ -127,7 +133,7 @@ def read_texts(
         return [_query(connection, place, name) for place, name in picked]
     tables = {
         "verdicts": _select(connection, "verdicts_b", "row_id, action, outcome, reasons"),
-        "sft": _select(connection, "sft_b", "messages, pm_trait_id" + (", pm_recipe" if generated else ""), "pm_"),
+        "sft": _select(connection, "sft_b", "messages, pm_trait_id" + (_MADE if generated else ""), "pm_"),
         "pairs": _select(connection, "preference_b", "chosen, rejected, pm_kind, pm_reason, pm_turn", "pm_"),
         "spans": _select(connection, "spans_b", "field, turn, start, stop, rule_id, category, exempt, action"),
         "originals": _select(connection, "originals_b", "field, turn, text"),
@@ -173,6 +179,7 @@ def _mended(found: _Found, name: tuple[str, ...]) -> SampledRow:
         trait_id=attempts[-1]["trait_id"] if attempts else None,
         rule_ids=_rules(spans),
         hits=_hits(spans),
+        earlier=_earlier(found.messages, at),
         user=_user(found.messages, at),
         before=before,
         after=_content(found.messages, at),
@@ -193,8 +200,10 @@ def _written(found: _Found, name: tuple[str, ...]) -> SampledRow:
         **{**found.facts, "reasons": (*found.facts["reasons"], *(pair["pm_reason"] for pair in pairs[:1]))},
         kind=found.sft[0]["pm_recipe"],
         trait_id=found.sft[0]["pm_trait_id"],
+        answer_hash=found.sft[0]["pm_answer_hash"],
         rule_ids=_rules(spans),
         hits_after=_hits(spans),
+        earlier=_earlier(messages, at),
         user=user,
         before=pairs[0]["rejected"][-1]["content"] if pairs else user,
         before_is="rejected" if pairs else "prompt",
@@ -227,10 +236,12 @@ def _compared(found: _Found, name: tuple[str, ...]) -> SampledRow:
         **{**found.facts, "outcome": outcome if was == outcome else f"{was} to {outcome}"},
         kind=written or found.verdicts[0]["action"],
         trait_id=next((each["pm_trait_id"] for each in (*found.sft, *found.other)), None),
+        answer_hash=next((each.get("pm_answer_hash") for each in found.sft), None),
         rule_ids=_rules(spans),
         hits=_hits(spans) if lost else (),
         hits_after=_hits(spans) if written else (),
         changes=_changes(found.changes),
+        earlier=_earlier(ours, at) or _earlier(theirs, at),
         user=_user(ours, at) or _user(theirs, at),
         before=original if lost else _content(theirs, at),
         before_is="original" if lost else "other",
@@ -301,5 +312,19 @@ def _content(messages: Sequence[Mapping[str, str]], at: int | None) -> str | Non
 
 def _user(messages: Sequence[Mapping[str, str]], at: int | None) -> str | None:
     """The nearest user turn before turn ``at``."""
-    before = messages[:at] if at is not None else []
-    return next((message["content"] for message in reversed(before) if message["role"] == "user"), None)
+    asked = _asked(messages, at)
+    return None if asked is None else messages[asked]["content"]
+
+
+def _earlier(messages: Sequence[Mapping[str, str]], at: int | None) -> tuple[tuple[str, str], ...]:
+    """Role and text of every turn before that user turn, or before turn ``at`` where there is none."""
+    asked = _asked(messages, at)
+    before = messages[: at if asked is None else asked] if at is not None else []
+    return tuple((message["role"], message["content"]) for message in before)
+
+
+def _asked(messages: Sequence[Mapping[str, str]], at: int | None) -> int | None:
+    """Where the nearest user turn before turn ``at`` stands."""
+    return next(
+        (place for place in range(min(at or 0, len(messages)) - 1, -1, -1) if messages[place]["role"] == "user"), None
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,10 @@ PAGE_NAME: Final = "sample.md"
 VERDICTS_NAME: Final = "verdicts.csv"
 
 USER_CHARACTERS: Final = 600
+EARLIER_CHARACTERS: Final = 200
+EARLIER_TURNS: Final = 6
+"""Of what stood before the question: the beginning of each turn, of the last turns."""
+
 TEXT_CHARACTERS: Final = 3_000
 CELL_CHARACTERS: Final = 30_000
 """Spreadsheets cut a cell at 32,767 characters without a word."""
@@ -67,6 +71,7 @@ def render_verdicts(found: Sample) -> str:
             "kind": row.kind,
             "rule_ids": ",".join(row.rule_ids),
             "trait_id": row.trait_id or "",
+            "answer": row.answer_hash or "",
             "hits": "; ".join(
                 f"{hit.category} {hit.start}:{hit.stop} {hit.rule_id}"
                 for hit in row.hits
@@ -124,6 +129,8 @@ def _block(number: int, row: SampledRow) -> str:
 
 
 def _texts(row: SampledRow) -> Iterator[str]:
+    if row.earlier:
+        yield _earlier(row.earlier)
     user = _part("User", row.user, (), USER_CHARACTERS, "not in the folder: the row is not published")
     if row.kind != "queries":
         yield user
@@ -142,6 +149,13 @@ def _part(title: str, text: str | None, spans: list[tuple[int, int]] | tuple[()]
     if not text.strip():
         return f"**{title}**: empty\n"
     return f"**{title}**\n\n{quoted(shortened(marked(text, spans), limit))}"
+
+
+def _earlier(turns: Sequence[tuple[str, str]]) -> str:
+    shown = turns[-EARLIER_TURNS:]
+    left = f" (the last {len(shown)} of {len(turns)})" if len(shown) < len(turns) else ""
+    said = [shortened(marked(f"{role}: {' '.join(text.split())}", ()), EARLIER_CHARACTERS) for role, text in shown]
+    return f"**Earlier**{left}\n\n{''.join(map(quoted, said))}"
 
 
 def _difference(before: str, after: str) -> str:

@@ -268,6 +268,15 @@ def test_generated_rows_stand_beside_their_rejected_side_and_take_verdicts(proje
     assert set(changed) == {first, second}
     assert changed[first].after == "On a shelf."
     assert changed[second].outcome == "regenerated to dropped"
+    edited = by_id(sample(out).rows)[first]
+    assert edited.answer_hash == by_id(found.rows)[first].answer_hash
+
+    # Another sentence in the trait makes other answers, of which nobody has said anything.
+    write_traits(project.root / "traits", "calm", statement="I speak slowly.", pos_instruction="Speak slowly.")
+    third_out = project.root / "third"
+    generate(third_out, project.out, overrides=verdicts)
+    assert set(project.outcomes(third_out).values()) == {"regenerated"}
+    assert project.said(third_out)[first][-1] not in ("On a shelf.", project.said()[first][-1])
 
 
 class Prober:

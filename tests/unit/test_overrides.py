@@ -100,7 +100,7 @@ def test_two_verdicts_on_one_turn_name_both_lines(tmp_path: Path) -> None:
         pytest.param("shard,row,field,turn,row_id,verdict\n", r"v\.csv:1: got no column 'rule_ids'", id="missing"),
         pytest.param("shard;row;field\n", "save the file with commas", id="semicolons"),
         pytest.param("", r"v\.csv:1: got no column 'shard'", id="empty"),
-        pytest.param(",".join(COLUMNS) + "\na,b\n", r"v\.csv:2: got 2 cells, expected 14", id="cells"),
+        pytest.param(",".join(COLUMNS) + "\na,b\n", r"v\.csv:2: got 2 cells, expected 15", id="cells"),
         pytest.param(",".join(COLUMNS) + '\n"open', "not a table of comma-separated values", id="open quote"),
     ],
 )

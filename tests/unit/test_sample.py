@@ -118,6 +118,23 @@ def test_the_page_shows_hits_and_what_changed() -> None:
     assert "| none | mini.certainly | 9 | 1 |" in text
 
 
+def test_the_page_shows_what_stood_before_the_question() -> None:
+    turns = (
+        ("system", "Be <b>brief</b>."),
+        *(("user", f"Question {at}?") for at in range(8)),
+        ("assistant", "a " * 900),
+    )
+    text = render_page(page(ROW.model_copy(update={"earlier": turns})))
+    assert "**Earlier** (the last 6 of 10)" in text
+    assert "user: Question 7?" in text
+    assert "Question 2?" not in text
+    assert len(text) < 3_000
+    short = render_page(page(ROW.model_copy(update={"earlier": turns[:2]})))
+    assert short.index("**Earlier**\n") < short.index("user: Question 0?") < short.index("**User**")
+    assert "<b>" not in short
+    assert "**Earlier**" not in render_page(page(ROW))
+
+
 def test_a_row_that_is_not_published_says_so() -> None:
     text = render_page(page(ROW.model_copy(update={"after": None, "user": None, "outcome": "dropped"})))
     assert "**After**: nothing is published" in text
