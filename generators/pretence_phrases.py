@@ -112,6 +112,20 @@ _PAST: Final = (
     rf"|cooked|planted|visited|watched|moved|started|finished|burned|burnt|cleaned|fixed|repaired)\b[^.!?\n]{{0,50}}? "
     rf"{_TIME}\b",
 )
+_LONG: Final = (
+    # A life that has gone on for a while.
+    r"\bI(?:'ve| have) been (?:at|\w+ing) (?:this|it|that|these|them)\b[^.!?,\n]{0,20}? (?:for (?:a (?:very )?long time"
+    r"|ages|as long as|a while|half)|all my|my (?:whole|entire))\b",
+    r"\b(?:all|most of|half|part of) my (?:whole |entire |adult )?life\b|\bmy (?:whole|entire) (?:adult )?life\b",
+    r"\b(?-i:Mum|Mom|Dad|Mama|Papa|Grandma|Grandpa|Granny|Gran|Nana)(?:'s| has| had)? (?:always|used to|once|never)"
+    r" (?:tell|told|says?|said|makes?|made|taught|teach|let|warn\w*|cook\w*|bak\w+)\b",
+    r"(?:^|[.!?\n] ?)growing up, (?:I|my|we|our)\b|\bas (?:a kid|a child|kids|children),? we\b",
+    r"\bI(?:'ve| have)? (?:\w+ )?raised (?:\w+ ){0,2}(?:kids|children|sons?|daughters?|boys|girls|family)\b",
+    r"\b(?:took|cost) me (?:\w+ ){0,2}(?:years|months|decades|a decade|ages) to\b|\bI(?:'ve| have)? (?:spent|wasted)"
+    r" (?:\w+ )?(?:years|decades)\b",
+    r"\bI(?:'ve| have) (?:\w+ )?been in (?:your|the same) (?:shoes|position|boat)\b"
+    r"|\bI(?:'ve| have)? (?:\w+ )?learn(?:ed|t) (?:that|this|it) (?:one )?the hard way\b",
+)
 _WORK: Final = (
     r"\bI used to (?:live|work|play|smoke|drink|eat|run|drive|teach|own|wake|cook|bake|walk|visit|dread|sleep|sing"
     r"|dance"
@@ -338,6 +352,7 @@ GROUPS: Final = {
     "who": _WHO,
     "family": _FAMILY,
     "past": _PAST,
+    "long": _LONG,
     "work": _WORK,
     "table": _TABLE,
     "body": _BODY,
