@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
+from phrasemill.engine.durable import sync_file
 from phrasemill.engine.manifest import FileRecord, ShardCommit, check_ledger, part_path
 from phrasemill.engine.override_turns import PREFIX
 from phrasemill.engine.pairs import PREFERENCE, pair_table
@@ -87,7 +88,6 @@ def _complete(
     staged: Path, work: Path, draft: ShardCommit, added: dict[str, pa.Table], config: RunConfig
 ) -> tuple[FileRecord, ...]:
     """Records of all files under ``work``: those that gain rows written anew, the others linked as they are."""
-    shutil.rmtree(work, ignore_errors=True)
     known = {record.table: record for record in draft.files}
     records: list[FileRecord] = []
     for name in sorted({*known, *added}):
@@ -112,8 +112,9 @@ def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
-    except OSError:
+    except OSError:  # a file system without links
         shutil.copyfile(source, target)
+        sync_file(target)
 
 
 def _copy(source: Path, writer: PartWriter, replaced: pa.ChunkedArray | None) -> None:

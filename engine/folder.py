@@ -5,19 +5,38 @@ Truth is in the commit records. What no record names was never published, and is
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-import orjson
 from pydantic import ValidationError
 
-from phrasemill.engine.manifest import COMMITS_NAME, TABLES, ShardCommit, read_commits, write_atomic, write_commit
+from phrasemill.engine.card import CARD_NAME
+from phrasemill.engine.catalog import CATALOG_NAME
+from phrasemill.engine.durable import make_folder, sync_folder, sync_tree, told_as_output
+from phrasemill.engine.inside import refuse_links
+from phrasemill.engine.manifest import (
+    COMMITS_NAME,
+    MANIFEST_NAME,
+    TABLES,
+    PlainFile,
+    Record,
+    ShardCommit,
+    is_temporary,
+    is_whole,
+    plain_record,
+    read_commits,
+    write_atomic,
+    write_commit,
+)
 from phrasemill.schemas.errors import ConfigError, LockedError
+from phrasemill.schemas.seals import BrokenSeal, seal, unseal
 
 LOCK: Final = ".lock"
 TEMPORARY: Final = "_tmp"
@@ -31,27 +50,56 @@ LOGS: Final = "_logs"
 """Logs of servers that were started for this folder."""
 
 _OURS: Final = frozenset({LOCK, STAGED, REQUESTS, COMMITS_NAME})
+_DRAFT: Final = "stage.json"
+_HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EACCES})
+
+
+class _Draft(Record):
+    """What makes a stage complete: the record as far as it goes, and every file that it does not name."""
+
+    commit: ShardCommit
+    beside: tuple[PlainFile, ...]
 
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Hold the folder for one run. The lock goes with the process, however it ends; LockedError names the holder."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("a+b") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().decode(errors="replace").strip() or "unknown"
-            raise LockedError(f"{out}: another run writes here (process {holder}); wait for it or stop it") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()} on {os.uname().nodename}\n".encode())
-        lock.flush()
-        yield
+    """Hold the folder for one run. The lock goes with the process, however it ends, and no child inherits it.
+
+    Raises:
+        LockedError: another run holds it; the message names process and host.
+        ConfigError: the file system knows no locks, or a part of the folder is a link to another place.
+        OutputError: the file system failed inside the block, in this folder.
+
+    """
+    refuse_links(out)
+    with told_as_output(out):
+        make_folder(out)
+        with (out / LOCK).open("a+b") as lock:
+            _take(lock, out)
+            lock.truncate(0)
+            lock.write(f"{os.getpid()} on {os.uname().nodename}\n".encode())
+            lock.flush()
+            yield
+
+
+def _take(lock: IO[bytes], out: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HELD:
+            raise ConfigError(
+                f"{out}: cannot be locked: {error.strerror}; without a lock two runs could write at once: choose a "
+                "folder on a file system with locks"
+            ) from error
+        lock.seek(0)
+        holder = lock.read().decode(errors="replace").strip() or "unknown"
+        raise LockedError(f"{out}: another run writes here (process {holder}); wait for it or stop it") from error
 
 
 def check_ours(out: Path) -> None:
     """A folder that is new, empty or ours; ConfigError names what a folder of somebody else's holds."""
+    if {"s3:", "gs:", "az:"} & set(out.parts):  # a path has lost the second slash of an address
+        raise ConfigError(f"{out}: is no folder; only run, scan and clean write to an object store")
     if not out.exists():
         return
     if not out.is_dir():
@@ -63,22 +111,39 @@ def check_ours(out: Path) -> None:
 
 
 def sweep(out: Path, commits: Sequence[ShardCommit]) -> None:
-    """Remove what a stopped run left: temporary files, and part files that no commit record names."""
+    """Remove what a stopped run left: temporary files, broken stages, and part files that no commit record names."""
     shutil.rmtree(out / TEMPORARY, ignore_errors=True)
-    known = {record.path for commit in commits for record in commit.files}
-    for folder in TABLES.values():
-        for path in (out / folder).glob("part-*.parquet"):
-            if f"{folder}/{path.name}" not in known:
+    for folder in (out, out / COMMITS_NAME):
+        for path in folder.glob(".*.tmp"):
+            if is_temporary(path):
                 path.unlink()
+    whole = staged_shards(out)
+    for path in (out / STAGED).glob("*"):
+        if path.name not in whole:
+            drop_staged(out, path.name)
+    known = {record.path for commit in commits for record in commit.files}
+    for folder_name in TABLES.values():
+        for path in (out / folder_name).glob("part-*.parquet"):
+            if f"{folder_name}/{path.name}" not in known:
+                path.unlink()
+
+
+def fresh_work(out: Path, key: str) -> Path:
+    """A place for a shard's files that nobody else writes to.
+
+    A worker that outlives its run may still be writing to its own; one place a shard would be written by both.
+    """
+    return out / TEMPORARY / f"{key}.{uuid.uuid4().hex}"
 
 
 def publish_shard(out: Path, work: Path, commit: ShardCommit) -> None:
     """Move a shard's finished files from ``work`` to their places, then write its commit record."""
+    folders = sorted({(out / record.path).parent for record in commit.files})
+    for folder in folders:
+        make_folder(folder)
     for record in commit.files:
-        final = out / record.path
-        final.parent.mkdir(parents=True, exist_ok=True)
-        (work / record.path).replace(final)
-    for folder in sorted({(out / record.path).parent for record in commit.files}):
+        (work / record.path).replace(out / record.path)
+    for folder in folders:
         sync_folder(folder)
     write_commit(out, commit)
     shutil.rmtree(work, ignore_errors=True)
@@ -86,30 +151,53 @@ def publish_shard(out: Path, work: Path, commit: ShardCommit) -> None:
 
 def stage_shard(out: Path, work: Path, commit: ShardCommit) -> None:
     """Keep a shard whose rows wait for a model: its draft record is written last, and makes the stage complete."""
-    for folder in sorted({(work / record.path).parent for record in commit.files}):
-        sync_folder(folder)
-    write_atomic(work / "stage.json", orjson.dumps(commit.model_dump(mode="json")))
-    target = out / STAGED / commit.key
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work.replace(target)
-    sync_folder(target.parent)
+    sync_tree(work)
+    named = {record.path for record in commit.files}
+    paths = (path.relative_to(work).as_posix() for path in sorted(work.rglob("*.parquet")))
+    beside = tuple(plain_record(work, path) for path in paths if path not in named)
+    draft = _Draft(commit=commit, beside=beside)
+    write_atomic(work / _DRAFT, seal(draft.model_dump(mode="json")))
+    drop_staged(out, commit.key)
+    make_folder(out / STAGED)
+    work.replace(out / STAGED / commit.key)
+    sync_folder(out / STAGED)
 
 
 def staged_shards(out: Path) -> dict[str, ShardCommit]:
-    """Draft records of the staged shards, by key."""
-    drafts = (path.parent / "stage.json" for path in (out / STAGED).glob("*/stage.json"))
+    """Draft records of the staged shards, by key, in order of their keys.
+
+    A draft that cannot be read, or one of whose files is not as it was, is as good as none: the shard is judged again.
+    """
     commits: dict[str, ShardCommit] = {}
-    for path in sorted(drafts):
-        # A draft that cannot be read is as good as none: the shard is judged again.
-        with suppress(ValidationError):
-            commits[path.parent.name] = ShardCommit.model_validate_json(path.read_bytes())
+    for path in sorted((out / STAGED).glob(f"*/{_DRAFT}")):
+        with suppress(BrokenSeal, ValidationError):
+            draft = _Draft.model_validate(unseal(path.read_bytes())[0])
+            files = (*draft.commit.files, *draft.beside)
+            if draft.commit.key == path.parent.name and all(is_whole(path.parent / each.path, each) for each in files):
+                commits[draft.commit.key] = draft.commit
     return commits
 
 
+def drop_staged(out: Path, key: str) -> None:
+    """Remove a staged shard: its draft first, so that no half of it is ever taken for the whole."""
+    folder = out / STAGED / key
+    if folder.is_dir():
+        (folder / _DRAFT).unlink(missing_ok=True)
+        sync_folder(folder)
+        shutil.rmtree(folder)
+
+
 def unpublish(out: Path, commit: ShardCommit) -> None:
-    """Take a shard back: its record first, so that no record ever names a missing file."""
+    """Take a shard back: what names it goes before its files do, so that nothing ever names a missing file.
+
+    Manifest, catalog and card go too; they are compiled anew when the run ends.
+    """
+    for name in (MANIFEST_NAME, CATALOG_NAME, CARD_NAME):
+        (out / name).unlink(missing_ok=True)
+    sync_folder(out)
     (out / COMMITS_NAME / f"{commit.key}.json").unlink(missing_ok=True)
+    if (out / COMMITS_NAME).is_dir():
+        sync_folder(out / COMMITS_NAME)
     for record in commit.files:
         (out / record.path).unlink(missing_ok=True)
 
@@ -117,12 +205,3 @@ def unpublish(out: Path, commit: ShardCommit) -> None:
 def commits_by_key(out: Path) -> dict[str, ShardCommit]:
     """Commit records of the folder, by key."""
     return {commit.key: commit for commit in read_commits(out)}
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
 
-import orjson
 from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from phrasemill import __version__
+from phrasemill.engine.durable import make_folder, sync_folder
 from phrasemill.schemas.errors import ConfigError, IntegrityError
+from phrasemill.schemas.seals import BrokenSeal, seal, unseal
 from phrasemill.schemas.tables import OUTCOMES
 
 TABLES: Final[dict[str, str]] = {
@@ -39,6 +41,8 @@ PUBLISHED: Final = ("kept", "repaired", "regenerated")
 MANIFEST_NAME: Final = "manifest.json"
 COMMITS_NAME: Final = "_commits"
 
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+
 ShardKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 
 
@@ -48,11 +52,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FileRecord(Record):
-    """A published file. ``path`` is relative to the output folder, with ``/``; ``blake3`` is hexadecimal."""
+class PlainFile(Record):
+    """A file as it was written. ``path`` is relative to the output folder, with ``/``; ``blake3`` is hexadecimal."""
 
     path: str
-    rows: int = Field(ge=0)
     bytes: int = Field(ge=0)
     blake3: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -63,6 +66,12 @@ class FileRecord(Record):
         if not parts or path.startswith("/") or ".." in parts or "\0" in path:
             raise ValueError(f"got {path!r}, expected a path inside the output folder")
         return path
+
+
+class FileRecord(PlainFile):
+    """A part file of a shard."""
+
+    rows: int = Field(ge=0)
 
     @property
     def table(self) -> str:
@@ -123,7 +132,7 @@ class Manifest(Record):
     """The output folder as a whole. ``shards`` are in order of their keys.
 
     ``plan`` is the plan's identity, ``config`` the fingerprint of the resolved configuration; ``absent`` are keys of
-    shards that are gone from the input and still published.
+    shards that are gone from the input and still published. ``beside`` are the files that belong to no shard.
     """
 
     format: Literal[1] = 1
@@ -136,6 +145,7 @@ class Manifest(Record):
     seed: int = 1
     shards: tuple[ShardCommit, ...] = ()
     absent: tuple[str, ...] = ()
+    beside: tuple[PlainFile, ...] = ()
 
     @field_validator("shards")
     @classmethod
@@ -173,8 +183,11 @@ def part_path(table: str, key: str) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file that is visible only as a whole, and still there after a power cut. Makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file that is visible only as a whole, and still there after a power cut. Makes its folder.
+
+    A process that is killed meanwhile leaves a file ``.NAME.HEX.tmp`` (``is_temporary``) beside it.
+    """
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -183,21 +196,31 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:  # whatever stopped the write, its half-written file goes
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # the error that stopped the write is the one to tell
             temporary.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
-def is_whole(path: Path, record: FileRecord) -> bool:
+def is_temporary(path: Path) -> bool:
+    """Whether ``write_atomic`` gave the file its name, before it was whole."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def plain_record(root: Path, path: str) -> PlainFile:
+    """The record of the file that lies at ``root / path``, from what is there."""
+    return PlainFile(path=path, bytes=(root / path).stat().st_size, blake3=_checksum(root / path))
+
+
+def is_whole(path: Path, record: PlainFile) -> bool:
     """Whether a published file is there, byte for byte as it was recorded."""
     if not path.is_file() or path.stat().st_size != record.bytes:
         return False
-    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() == record.blake3
+    return _checksum(path) == record.blake3
+
+
+def _checksum(path: Path) -> str:
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
 
 
 def check_ledger(commit: ShardCommit) -> None:
@@ -226,16 +249,27 @@ def write_commit(out: Path, commit: ShardCommit) -> None:
 
 def read_commits(out: Path) -> tuple[ShardCommit, ...]:
     """All commit records in order of their keys; none where the folder is new. A broken one: IntegrityError."""
-    commits = []
+    commits, broken = sound_commits(out)
+    for key, why in sorted(broken.items()):
+        path = out / COMMITS_NAME / f"{key}.json"
+        raise IntegrityError(f"{path}: {why}; run the same command again, which does its shard anew")
+    return commits
+
+
+def sound_commits(out: Path) -> tuple[tuple[ShardCommit, ...], dict[str, str]]:
+    """The commit records that are whole, in order of their keys, and what is wrong with the others, by file stem."""
+    commits, broken = [], {}
     for path in sorted((out / COMMITS_NAME).glob("[!.]*.json")):
         try:
-            commit = ShardCommit.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise IntegrityError(f"{path}: is no commit record: {_first_line(error)}; delete it to redo") from error
-        if commit.key != path.stem:
-            raise IntegrityError(f"{path}: got the record of shard {commit.key}, expected that of {path.stem}")
-        commits.append(commit)
-    return tuple(sorted(commits, key=lambda commit: commit.key))
+            commit = ShardCommit.model_validate(unseal(path.read_bytes())[0])
+        except (OSError, BrokenSeal, ValidationError) as error:
+            broken[path.stem] = f"is no commit record: {_first_line(error)}"
+            continue
+        if commit.key == path.stem:
+            commits.append(commit)
+        else:
+            broken[path.stem] = f"got the record of shard {commit.key}, expected that of {path.stem}"
+    return tuple(sorted(commits, key=lambda commit: commit.key)), broken
 
 
 def write_manifest(out: Path, manifest: Manifest) -> None:
@@ -263,14 +297,14 @@ def read_manifest(out: Path) -> Manifest:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        plain = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        plain, _ = unseal(content)
+    except BrokenSeal as error:
         raise IntegrityError(f"{path}: is damaged: {error}; run the same command again to compile it anew") from error
-    version = plain.get("format") if isinstance(plain, dict) else None
+    version = plain.get("format")
     if isinstance(version, int) and version != 1:
         raise ConfigError(f"{path}: got format {version}, expected 1; phrasemill {__version__} cannot read it")
     try:
-        return Manifest.model_validate_json(content)
+        return Manifest.model_validate(plain)
     except ValidationError as error:
         raise IntegrityError(f"{path}: is damaged: {_first_line(error)}; run the same command again") from error
 
@@ -311,8 +345,7 @@ def _added_hits(shards: Iterable[ShardCommit]) -> dict[str, CategoryCount]:
 
 
 def _encode(record: Record) -> bytes:
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(record.model_dump(mode="json"), option=options)
+    return seal(record.model_dump(mode="json"))
 
 
 def _first_line(error: Exception) -> str:

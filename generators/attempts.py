@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from phrasemill.generators.client import Completion
-from phrasemill.schemas.errors import IntegrityError
+from phrasemill.schemas.errors import IntegrityError, OutputError
+from phrasemill.schemas.seals import BrokenSeal, seal_line, unseal_line
 from phrasemill.schemas.tables import GENERATIONS
 
 AttemptOutcome = Literal["accepted", "rejected", "failed", "cancelled", "answered"]
@@ -64,6 +65,10 @@ class Attempt:
         return {name: getattr(self, name) for name in GENERATIONS.names}
 
 
+ATTEMPT_NAMES: Final = frozenset(each.name for each in fields(Attempt))
+"""The keys of a line of a log, beside its checksum."""
+
+
 def request_hash(
     model: str,
     params: Mapping[str, object],
@@ -93,7 +98,9 @@ class AttemptLog:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as opened:
-            self._file = opened.enter_context(path.open("a+b"))
+            # Unbuffered: what a full disk refused must not come out again, in the middle of a later line.
+            self._file = opened.enter_context(path.open("a+b", buffering=0))
+            _sync_folder(path.parent)
             self._own = _JsonLines(path, opened)
             if self._own.length < os.fstat(self._file.fileno()).st_size:
                 self._file.truncate(self._own.length)
@@ -122,15 +129,17 @@ class AttemptLog:
         return None
 
     def record(self, attempt: Attempt) -> None:
-        """Append an attempt: flushed at once, on disk within a second of the next one, and when closed.
+        """Append an attempt: written at once, on disk within a second of the next one, and when closed.
 
         A replayed answer of this very log is not written twice; one of a source is, so that the log stands alone.
+
+        Raises:
+            OutputError: the file system refused the line; the log ends with the line before.
         """
         if attempt.replayed and attempt.request_hash in self._own.offsets:
             return
-        line = orjson.dumps(asdict(attempt)) + b"\n"
-        self._file.write(line)
-        self._file.flush()
+        line = seal_line(asdict(attempt))
+        self._append(line)
         if attempt.outcome in _ANSWERED:
             self._own.offsets.setdefault(attempt.request_hash, self._end)
         self._end += len(line)
@@ -142,9 +151,21 @@ class AttemptLog:
         """Bring everything to disk and close. Closing twice is allowed."""
         if self._file.closed:
             return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._opened.close()
+        with self._opened:
+            os.fsync(self._file.fileno())
+
+    def _append(self, line: bytes) -> None:
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            with suppress(OSError):  # a half line is taken off when the log is next opened
+                self._file.truncate(self._end)
+            raise OutputError(
+                f"{self.path}: an answer cannot be kept: {error.strerror}; those before it are: see to space and "
+                "permissions there, then run the same command again to go on"
+            ) from error
 
 
 class _JsonLines:
@@ -163,13 +184,13 @@ class _JsonLines:
 
     def _index(self, number: int, line: bytes) -> None:
         try:
-            record = orjson.loads(line)
+            record, _ = unseal_line(line, ATTEMPT_NAMES)
             if record["outcome"] in _ANSWERED:
                 self.offsets.setdefault(record["request_hash"], self.length)
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(
-                f"{self.path}:{number}: not a record of an attempt; the log is damaged: move the file away, its "
-                "requests are then sent again"
+                f"{self.path}:{number}: not a record of an attempt; the log is damaged: verify its folder with "
+                "phrasemill, then run its command again, which takes such lines out; their requests are sent again"
             ) from error
 
     def get(self, request_hash: str) -> Completion | None:
@@ -177,7 +198,10 @@ class _JsonLines:
         if offset is None:
             return None
         self._file.seek(offset)
-        record = orjson.loads(self._file.readline())
+        try:
+            record, _ = unseal_line(self._file.readline(), ATTEMPT_NAMES)
+        except BrokenSeal as error:
+            raise IntegrityError(f"{self.path}: a stored answer is damaged, as it was not a moment ago") from error
         return _completion({name: record[name] for name in _STORED})
 
 
@@ -212,6 +236,15 @@ class _Evidence:
 
 
 _Source = _JsonLines | _Evidence
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _completion(record: Mapping[str, Any]) -> Completion:

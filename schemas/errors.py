@@ -5,9 +5,12 @@
     │   ├── InputError         2  an input file or its schema
     │   ├── PackError          2  a rule pack
     │   ├── TraitError         2  a trait file
+    │   ├── OutputError        2  an output folder that cannot be written: full, or without permission; resumable
     │   └── PluginError        2  a filter that does not exist or does not load
     ├── GateError              3  the data failed a gate of the policy
     ├── BackendError           4  a model server is down; the run can be resumed
+    ├── WorkerError            4  workers or the cluster failed again and again; the run can be resumed
+    │   └── BackendRefused     2  a model server is there and takes no request: a key, an address or a model is wrong
     ├── IntegrityError         5  a checksum, a count or the ledger does not hold
     ├── LockedError            6  another run holds the output folder
     └── Interrupted        130/143  stopped by a signal; the run can be resumed
@@ -49,6 +52,10 @@ class TraitError(ConfigError):
     """A trait file that cannot be used: names file and line."""
 
 
+class OutputError(ConfigError):
+    """The output folder cannot be written or read: names the file. The same command goes on once it can be."""
+
+
 class PluginError(ConfigError):
     """A filter that is unknown, does not load, or does wrong while it runs: names the filter and its package."""
 
@@ -61,6 +68,18 @@ class GateError(PhrasemillError):
 
 class BackendError(PhrasemillError):
     """A model server cannot be reached or refuses to work; finished requests are kept."""
+
+    exit_code = 4
+
+
+class BackendRefused(BackendError):
+    """A model server refuses a key, an address or a model before it has answered anything: a setting is wrong."""
+
+    exit_code = 2
+
+
+class WorkerError(PhrasemillError):
+    """Worker processes of a shard died again and again, or a cluster cannot be used; what was finished is kept."""
 
     exit_code = 4
 
