@@ -6,6 +6,7 @@ Columns stay columns; only rows on which the policy acts are looked at one by on
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,10 +109,10 @@ def process_batch(batch: RowBatch, job: BatchJob, tally: Tally) -> BatchResult:
     return BatchResult(
         sft=laid_out.sft,
         waiting=laid_out.waiting,
-        preference=pa.concat_tables([laid_out.input_pairs, pairs]),
-        spans=pa.concat_tables(span_table(job.shard, batch.row, row_id, each.turns, each.judged) for each in fields),
-        originals=pa.concat_tables(
-            original_table(job.shard, batch.row, row_id, each.turns, each.judged) for each in fields
+        preference=_by_row([laid_out.input_pairs, pairs], "pm_row"),
+        spans=_by_row([span_table(job.shard, batch.row, row_id, each.turns, each.judged) for each in fields], "row"),
+        originals=_by_row(
+            [original_table(job.shard, batch.row, row_id, each.turns, each.judged) for each in fields], "row"
         ),
         verdicts=_with_quarantined(
             verdict_table(job.shard, batch.row, row_id, action, outcome, reasons), batch.quarantine
@@ -174,6 +175,12 @@ def _count_reasons(tally: Tally, reasons: dict[int, list[str]], outcome: Codes, 
             continue
         if outcome[position] not in (KEPT, REPAIRED, REGENERATED):
             tally.reasons.update(why[:1] if why[:1] == [NEEDS_MODEL] else why)
+
+
+def _by_row(tables: Sequence[pa.Table], row: str) -> pa.Table:
+    """All tables in the order of the shard, so that where batches were cut does not show; within a row as they are."""
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return filled[0] if len(filled) == 1 else pa.concat_tables(filled).sort_by(row)
 
 
 def _with_quarantined(verdicts: pa.Table, quarantine: pa.Table) -> pa.Table:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from phrasemill.engine.source import is_remote
-from phrasemill.filters.packs import PACKS
+from phrasemill.filters.packs import shipped_packs
 from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.config import FilterConfig, RunConfig
 from phrasemill.schemas.documents import parse_model, read_document
@@ -20,6 +20,7 @@ from phrasemill.schemas.policy import Policy
 
 _FREE: Final = (
     "policy.gate",
+    "memory",
     *(f"{section}.{key}" for section in ("backend", "judge.backend") for key in sorted(BackendConfig.UNDECIDING)),
 )
 """Keys on which no result depends: they may change between two runs in one folder."""
@@ -43,8 +44,8 @@ def load_policy(path: Path) -> tuple[Policy, RunConfig | None]:
         config = resolved(parse_model(RunConfig, document, ConfigError), path.resolve().parent)
         return config.policy, config
     if isinstance(document.data, dict) and set(document.data) == {"policy"}:
-        body = {"input": {"path": "."}, **document.data}
-        return RunConfig.model_validate(body).policy, None
+        document.data["input"] = {"path": "."}
+        return parse_model(RunConfig, document, ConfigError).policy, None
     return parse_model(Policy, document, ConfigError), None
 
 
@@ -68,7 +69,7 @@ def resolved(config: RunConfig, base: Path) -> RunConfig:
 
 def with_model_paths(backend: BackendConfig, base: Path) -> BackendConfig:
     """The backend with absolute paths: an interpreter, a folder of logs, and a model where it is a folder or file."""
-    paths = {name: getattr(backend, name) for name in ("python", "log_dir")}
+    paths = {name: getattr(backend, name) for name in ("python", "log_dir", "api_key_file")}
     if backend.is_started and backend.model is not None and under(base, backend.model).exists():
         paths["model"] = backend.model
     # The interpreter of an environment is often a link, which names the environment: it is not followed.
@@ -101,7 +102,7 @@ def with_backend(config: FilterConfig, backend: BackendConfig) -> FilterConfig:
 
 def resolved_pack(name: str, base: Path) -> str:
     """A shipped pack by its name, another by its absolute path."""
-    if (PACKS / name).exists() or (PACKS / f"{name}.yaml").exists():
+    if not name.strip() or name in shipped_packs():
         return name
     return str(under(base, name))
 

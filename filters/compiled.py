@@ -17,6 +17,30 @@ from phrasemill.schemas.rule import Rule, RulePack
 CUT: Final = "cut"
 SPAN: Final = "span"
 _MACRO_DEPTH: Final = 5
+_SHOWN: Final = 200
+
+MAX_PATTERN: Final = 100_000
+"""Characters of a pattern, macros and phrases put in. The longest that ships has an eighth of it."""
+
+MAX_WORK: Final = 1_000_000_000
+"""What one match may cost, in bytes that it may read times instructions of what reads them.
+
+Only a text made to hurt takes that time; others take a thousandth of it. The dearest rule that ships comes to 0.65.
+"""
+
+TURN_WORK: Final = 15 * MAX_WORK
+"""What the matches of a rule in a turn of up to ``TURN_BYTES`` may cost together; longer ones get more for it."""
+
+TURN_BYTES: Final = 100_000
+
+SURE: Final = TURN_WORK // MAX_WORK
+"""Matches that every rule may have in a turn."""
+
+START_HIT_BYTES: Final = 8_000
+"""Longest ``start`` hit: a pattern without bound is tried at many places, and would read the whole turn at each."""
+
+UNLESS_BYTES: Final = 120
+"""How far around a hit its exceptions are looked for."""
 
 Spans = list[tuple[int, int]]
 """A match: its bounds in bytes, then those of each group; -1 where there is none."""
@@ -61,6 +85,15 @@ class CompiledRule:
         """The first place where the rule may match, by a pattern that is quicker to run and matches more."""
         return _search(self.probe)
 
+    def most_matches(self, length: int) -> int:
+        """How many matches are looked for in a turn of ``length`` bytes; what is behind the last is not seen.
+
+        Linear time for one match is not linear time for all: each may read as far as the longest one. No text that
+        people write comes near it.
+        """
+        share = max(length, TURN_BYTES) / TURN_BYTES
+        return int(TURN_WORK * share / _work(self.rule, self.needs.width, self.pattern, self.unless))
+
     @property
     def exceptions(self) -> tuple[Search, ...]:
         """Searches for what withdraws a hit that it overlaps."""
@@ -83,6 +116,7 @@ def compile_rule(rule: Rule, pack: RulePack, where: str) -> CompiledRule:
     unless = tuple(to_re2(parse(expand(text, pack.macros, where), where)) for text in rule.unless)
     for each in (pattern, *unless):
         _check(each, where)
+    _check_work(rule, needs.width, pattern, unless, where)
     numbers = {name: number for number, name in enumerate(group_names(tree), start=1)}
     if unknown := numbers.keys() - {CUT, SPAN}:
         raise PackError(
@@ -101,16 +135,20 @@ def pattern_text(rule: Rule, macros: dict[str, str], where: str) -> str:
     """The rule's pattern with its phrases and the pack's macros put in."""
     phrases = "|".join(literal(phrase) for phrase in sorted(rule.phrases, key=lambda p: (-len(p), p)))
     if rule.pattern is None:
+        _check_length(len(phrases), where)
         return rf"\b(?:{phrases})\b"
     return expand(rule.pattern, {**macros, "phrases": phrases}, where)
 
 
 def expand(pattern: str, macros: dict[str, str], where: str) -> str:
     """The pattern with every ``{name}`` replaced by its macro as a group; macros may use macros."""
+    _check_length(len(pattern), where)
     for _ in range(_MACRO_DEPTH):
         changed = pattern
         for name, value in macros.items():
-            changed = changed.replace("{" + name + "}", f"(?:{value})")
+            key, group = "{" + name + "}", f"(?:{value})"
+            _check_length(len(changed) + changed.count(key) * (len(group) - len(key)), where)
+            changed = changed.replace(key, group)
         if changed == pattern:
             return pattern
         pattern = changed
@@ -126,9 +164,20 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 
 @lru_cache(maxsize=4096)
+def _size(pattern: str) -> int:
+    return int(_compiled(pattern)._regexp.ProgramSize())
+
+
+@lru_cache(maxsize=4096)
 def _search(pattern: str) -> Search:
     """The engine's own match function: what Python wraps around it costs as much again."""
     return cast(Search, _compiled(pattern)._regexp.Match)
+
+
+def forget_states() -> None:
+    """Let go of every compiled pattern: engines keep the states that texts led them to. Each comes back when used."""
+    _search.cache_clear()
+    _compiled.cache_clear()
 
 
 def _check(pattern: str, where: str) -> None:
@@ -136,7 +185,36 @@ def _check(pattern: str, where: str) -> None:
         _compiled(pattern)
     except re2.error as error:
         detail = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise PackError(f"{where}: {detail} in {pattern!r}") from error
+        raise PackError(f"{where}: {detail} in {_shown(pattern)}") from error
+
+
+def _check_work(rule: Rule, width: int | None, pattern: str, unless: tuple[str, ...], where: str) -> None:
+    work = _work(rule, width, pattern, unless)
+    if work > MAX_WORK:
+        raise PackError(
+            f"{where}: a match could cost {work / MAX_WORK:.1f} times what it may: it is wide and has many "
+            f"alternatives or repeats within repeats ({_size(pattern):,} instructions); repeat less, or make several "
+            "rules of it"
+        )
+
+
+def _work(rule: Rule, width: int | None, pattern: str, unless: tuple[str, ...]) -> int:
+    """Bytes that one match and its exceptions may read, each times the instructions of what reads them."""
+    reach = START_HIT_BYTES if rule.at == "start" else MAX_WIDTH
+    width = 1 + (reach if width is None else min(width, reach))
+    return width * _size(pattern) + (width + 2 * UNLESS_BYTES) * sum(map(_size, unless))
+
+
+def _check_length(characters: int, where: str) -> None:
+    if characters > MAX_PATTERN:
+        raise PackError(
+            f"{where}: the pattern has {characters:,} characters with its macros and phrases put in, expected at most "
+            f"{MAX_PATTERN:,}: make several rules of it"
+        )
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern) if len(pattern) <= _SHOWN else f"{pattern[:_SHOWN]!r}..."
 
 
 def _check_width(rule: Rule, tree: Alternation, where: str) -> None:

@@ -10,12 +10,18 @@ from typing import Final
 
 import re2
 
-from phrasemill.filters.compiled import ANYWHERE, THERE, CompiledRule, Search, Spans
+from phrasemill.filters.compiled import (
+    ANYWHERE,
+    START_HIT_BYTES,
+    SURE,
+    THERE,
+    UNLESS_BYTES,
+    CompiledRule,
+    Search,
+    Spans,
+)
 from phrasemill.filters.finder import END_BYTES, START_BYTES, Window
 from phrasemill.filters.masks import reasoning_stop
-
-UNLESS_BYTES: Final = 120
-"""How far around a hit its exceptions are looked for."""
 
 TRIES: Final = 16
 """Places of a turn at which a rule is tried by itself; behind them it is searched for, so that time stays linear."""
@@ -67,10 +73,11 @@ def _matches(raw: bytes, rule: CompiledRule, windows: list[Window], at: int) -> 
     """The matches from ``at`` on, leftmost first and apart, as a search of the whole turn finds them.
 
     A match that begins behind its window is passed over: the end of the search may have cut it short, and the window
-    that it begins in is still to come. No match is empty, for each holds what its rule needs.
+    that it begins in is still to come. No match is empty, for each holds what its rule needs. After as many as the rule
+    may have in the turn, there are no more.
     """
     search, hint = rule.search, rule.hint
-    tries = TRIES
+    tries, found = TRIES, 0
     for low, high, stop in windows:
         at = max(at, low)
         while at < high:
@@ -90,6 +97,9 @@ def _matches(raw: bytes, rule: CompiledRule, windows: list[Window], at: int) -> 
                 break
             yield spans
             at = end
+            found += 1
+            if found >= SURE and found >= rule.most_matches(len(raw)):
+                return
 
 
 def _bounds(spans: Spans, rule: CompiledRule, length: int) -> RawHit:
@@ -114,7 +124,7 @@ def _from_the_start(raw: bytes, body: int, candidates: Sequence[Candidate]) -> I
         for rule, windows in candidates:
             if not any(low <= at < high for low, high, _ in windows):
                 continue
-            spans = rule.search(THERE, raw, at, len(raw))
+            spans = rule.search(THERE, raw, at, min(len(raw), at + START_HIT_BYTES))
             if spans[0][0] >= 0:
                 hit = _bounds(spans, rule, len(raw))
                 if hit[1] > at and not _excepted(raw, hit) and (best is None or hit[1] > best[1]):

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from phrasemill.schemas.backend import BackendConfig, Section
 from phrasemill.schemas.judge import JudgeConfig
 from phrasemill.schemas.policy import Policy
+from phrasemill.schemas.secrets import SourcePath
+from phrasemill.schemas.size import as_bytes
 
 
 def _as_tuple(value: object) -> object:
@@ -33,7 +35,7 @@ class ColumnsConfig(Section):
 class InputConfig(Section):
     """``path``: a file, folder, glob or fsspec URL, or a list of them."""
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
+    path: Annotated[tuple[SourcePath, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
     columns: ColumnsConfig = ColumnsConfig()
 
 
@@ -96,6 +98,8 @@ class RunConfig(Section):
     """The whole configuration. See ``phrasemill init`` for a commented file.
 
     ``overrides``: a file of verdicts that a person gave on rows of an earlier folder (``phrasemill sample``).
+    ``memory``: what all processes of a run on this machine may hold together, in bytes or as ``512MB``, ``2GB`` or
+    ``2GiB``; null: no limit, each process reads 32 MiB at a time. No result depends on it.
     """
 
     input: InputConfig
@@ -109,4 +113,5 @@ class RunConfig(Section):
     judge: JudgeConfig = JudgeConfig()
     output: OutputConfig = OutputConfig()
     overrides: str | None = None
+    memory: Annotated[int | None, BeforeValidator(as_bytes)] = None
     seed: int = 1
