@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import pyarrow as pa
@@ -13,22 +15,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phrasemill.engine.clean_batch import BatchJob, BatchResult, process_batch
+from phrasemill.engine.executors.work import Work
 from phrasemill.engine.fates import Mode
-from phrasemill.engine.folder import TEMPORARY
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.known_spans import KnownSpans
 from phrasemill.engine.manifest import ShardCommit, check_ledger, part_path
+from phrasemill.engine.memory import NO_LIMIT, Share
 from phrasemill.engine.override_turns import EXEMPT
 from phrasemill.engine.overrides import NO_OVERRIDES, Overrides
 from phrasemill.engine.pairs import PREFERENCE
 from phrasemill.engine.part_writer import PartWriter
 from phrasemill.engine.read import read_shard
+from phrasemill.engine.scratch import attempt_folder
 from phrasemill.engine.sft import sft_schema, waiting_schema
 from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.engine.tally import Tally
 from phrasemill.filters.base import Filter, load_filter
 from phrasemill.filters.packs import packs_fingerprint
 from phrasemill.schemas.config import FilterConfig, RunConfig
+from phrasemill.schemas.errors import IntegrityError
 from phrasemill.schemas.generate import GenerateConfig
 from phrasemill.schemas.tables import ORIGINALS, QUARANTINE, SPANS, VERDICTS
 
@@ -40,9 +45,10 @@ _FILES: Final = ("statistics", "phrases", "model")
 
 @dataclass(frozen=True, slots=True)
 class ShardJob:
-    """Everything that a worker needs. ``base``: a folder that has this shard's spans just as a scan finds them.
+    """Everything that a worker needs. ``scratch``: the run's own folder, in which each execution makes one of its own.
 
-    ``overrides``: a person's verdicts on rows of this shard.
+    ``base``: a folder that has this shard's spans just as a scan finds them. ``overrides``: a person's verdicts on
+    rows of this shard. ``share``: the memory of the process that does it.
     """
 
     shard: Shard
@@ -52,9 +58,10 @@ class ShardJob:
     decides: bool
     allow: frozenset[str]
     fingerprints: dict[str, str]
-    out: Path
+    scratch: Path
     base: Path | None = None
     overrides: Overrides = NO_OVERRIDES
+    share: Share = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class ShardResult:
 
 def run_shard(job: ShardJob) -> ShardResult:
     """Read, judge and write one shard. Nothing becomes visible; the ledger is checked."""
-    work = job.out / TEMPORARY / job.shard.key
+    work = attempt_folder(job.scratch, job.shard.key)
+    keeper = job.share.keeper()
     known = _known_spans(job)
     writers = _writers(job, work)
     batch_job = BatchJob(
@@ -84,10 +92,12 @@ def run_shard(job: ShardJob) -> ShardResult:
     )
     tally = Tally()
     try:
-        for batch in read_shard(job.shard, job.plan):
+        for batch in read_shard(job.shard, job.plan, job.share.batch_bytes):
             result = process_batch(batch, batch_job, tally)
             for name, writer in writers.items():
                 writer.write(_table(result, name))
+            del batch, result
+            keeper.keep()
     except BaseException:
         for writer in writers.values():
             writer.abandon()
@@ -114,6 +124,51 @@ def run_shard(job: ShardJob) -> ShardResult:
     if not waiting:
         check_ledger(commit)
     return ShardResult(commit, work, waiting, known is not None)
+
+
+def shard_key(job: ShardJob) -> str:
+    """The key of the shard."""
+    return job.shard.key
+
+
+def shard_source(job: ShardJob) -> str:
+    """Where the shard's rows come from, for people."""
+    return job.shard.source
+
+
+def encode_result(result: ShardResult) -> dict[str, Any]:
+    """A result as JSON. The place of its files is a name in the run's own folder."""
+    return {
+        "commit": result.commit.model_dump(mode="json"),
+        "work": result.work.name,
+        "waiting": result.waiting,
+        "reused_spans": result.reused_spans,
+    }
+
+
+def decode_result(told: dict[str, Any], scratch: Path) -> ShardResult:
+    """The result that a worker told. IntegrityError: its files are not those of an execution of its shard."""
+    commit = ShardCommit.model_validate(told["commit"])
+    if not re.fullmatch(rf"{re.escape(commit.key)}\.[0-9a-f]+", told["work"]):
+        raise IntegrityError(f"{commit.source}, shard {commit.key}: a worker told of files in {told['work']!r}")
+    return ShardResult(commit, scratch / told["work"], int(told["waiting"]), bool(told["reused_spans"]))
+
+
+SHARD_WORK: Final[Work[ShardJob, ShardResult]] = Work(run_shard, shard_key, shard_source, encode_result, decode_result)
+
+
+def portable(config: RunConfig) -> RunConfig:
+    """The configuration as it is, with files that its filters name by absolute paths: it means the same elsewhere."""
+    filters = tuple(
+        FilterConfig(use=each.use, **{name: _absolute(name, value) for name, value in each.options.items()})
+        for each in config.filters
+    )
+    return config.model_copy(update={"filters": filters})
+
+
+def _absolute(name: str, value: object) -> object:
+    named = name in _FILES and isinstance(value, str) and os.path.isfile(value)
+    return os.path.abspath(str(value)) if named else value
 
 
 def _table(result: BatchResult, name: str) -> pa.Table:

@@ -5,26 +5,28 @@ The frozen file belongs to the output folder and is made once. Shards that come 
 
 from __future__ import annotations
 
-import shutil
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow.parquet as pq
 
+from phrasemill.engine.beside import STATISTICS
 from phrasemill.engine.columns import single
-from phrasemill.engine.folder import TEMPORARY
-from phrasemill.engine.pool import run_jobs
+from phrasemill.engine.durable import make_folder, sync_file, sync_folder
+from phrasemill.engine.executors.choose import Executor
+from phrasemill.engine.executors.work import Work
+from phrasemill.engine.memory import MemoryPlan, Share
 from phrasemill.engine.progress import progress
 from phrasemill.engine.read import read_shard
-from phrasemill.engine.shard_job import load_filters
+from phrasemill.engine.shard_job import load_filters, portable
 from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.filters.corpus import CorpusFilter
 from phrasemill.filters.turns import turn_table
 from phrasemill.schemas.config import FilterConfig, RunConfig
 
-STATISTICS: Final = "_statistics"
 _COUNTED: Final = ("messages", "chosen")
 
 
@@ -35,14 +37,16 @@ class _CountJob:
     config: RunConfig
     filters: tuple[int, ...]
     work: Path
+    share: Share
 
 
 def with_statistics(
     config: RunConfig,
     plan: InputPlan,
     out: Path,
+    executor: Executor,
     *,
-    workers: int,
+    memory: MemoryPlan,
     stopping: Callable[[], bool],
     show_progress: bool | None,
     anew: bool,
@@ -58,7 +62,7 @@ def with_statistics(
         if isinstance(each, CorpusFilter) and each.statistics is None
     }
     missing = tuple(at for at, path in paths.items() if anew or not path.exists())
-    if missing and not _count(config, plan, out, missing, paths, workers, stopping, show_progress):
+    if missing and not _count(config, plan, executor, missing, paths, memory, stopping, show_progress):
         return config
     filters = tuple(
         FilterConfig.model_validate({"use": each.use, **each.options, "statistics": str(paths[at])})
@@ -72,20 +76,19 @@ def with_statistics(
 def _count(
     config: RunConfig,
     plan: InputPlan,
-    out: Path,
+    executor: Executor,
     wanted: tuple[int, ...],
     paths: dict[int, Path],
-    workers: int,
+    memory: MemoryPlan,
     stopping: Callable[[], bool],
     show_progress: bool | None,
 ) -> bool:
-    work = out / TEMPORARY / STATISTICS
-    shutil.rmtree(work, ignore_errors=True)  # of a count that was stopped
-    work.mkdir(parents=True)
-    jobs = [_CountJob(shard, plan.only(shard), config, wanted, work) for shard in plan.shards]
+    work = executor.scratch / STATISTICS
+    work.mkdir()
+    jobs = [_CountJob(shard, plan.only(shard), portable(config), wanted, work, memory.share) for shard in plan.shards]
     total = None if any(shard.rows is None for shard in plan.shards) else sum(shard.rows or 0 for shard in plan.shards)
     with progress("counting", total, "rows", enabled=show_progress) as advance:
-        for rows in run_jobs(_count_shard, jobs, workers=workers, stopping=stopping):
+        for rows in executor.run("counts", _COUNTS, jobs, workers=memory.workers, stopping=stopping):
             advance(rows)
     if stopping():
         return False
@@ -96,11 +99,12 @@ def _count(
             parts = [
                 path for key in sorted(shard.key for shard in plan.shards) if (path := _part(work, at, key)).exists()
             ]
-            paths[at].parent.mkdir(exist_ok=True)
+            make_folder(paths[at].parent)
             waiting = paths[at].with_suffix(".tmp")
             pq.write_table(each.freeze(parts), waiting, compression="zstd")
+            sync_file(waiting)
             waiting.replace(paths[at])
-    shutil.rmtree(work)
+            sync_folder(paths[at].parent)
     return True
 
 
@@ -109,12 +113,14 @@ def _part(work: Path, at: int, key: str) -> Path:
 
 
 def _count_shard(job: _CountJob) -> int:
-    """Count one shard for every filter that wants it; returns its rows."""
+    """Count one shard for every filter that wants it; returns its rows. Counts show up as a whole."""
+    keeper = job.share.keeper()
     filters = load_filters(job.config)
+    token = secrets.token_hex(6)
     writers: dict[int, pq.ParquetWriter] = {}
     rows = 0
     try:
-        for batch in read_shard(job.shard, job.plan):
+        for batch in read_shard(job.shard, job.plan, job.share.batch_bytes):
             rows += len(batch.table) + len(batch.quarantine)
             for name in _COUNTED:
                 if name not in batch.table.column_names:
@@ -126,10 +132,32 @@ def _count_shard(job: _CountJob) -> int:
                     if isinstance(each, CorpusFilter):
                         counted = each.count(turns.having_role(each.reads()))
                         if at not in writers:
-                            path = _part(job.work, at, job.shard.key)
+                            path = _part(job.work, at, f"{job.shard.key}.{token}")
                             writers[at] = pq.ParquetWriter(path, counted.schema, compression="zstd")
                         writers[at].write_table(counted)
+            keeper.keep()
     finally:
         for writer in writers.values():
             writer.close()
+    for at in writers:
+        _part(job.work, at, f"{job.shard.key}.{token}").replace(_part(job.work, at, job.shard.key))
     return rows
+
+
+def _key(job: _CountJob) -> str:
+    return job.shard.key
+
+
+def _source(job: _CountJob) -> str:
+    return job.shard.source
+
+
+def _same(rows: int) -> int:
+    return rows
+
+
+def _told(rows: Any, _scratch: Path) -> int:
+    return int(rows)
+
+
+_COUNTS: Final[Work[_CountJob, int]] = Work(_count_shard, _key, _source, _same, _told)
