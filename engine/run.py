@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phrasemill.engine.card import write_card
-from phrasemill.engine.catalog import write_catalog
+from phrasemill.engine.beside import compile_folder
+from phrasemill.engine.damage import mend_folder, take_back
+from phrasemill.engine.executors.choose import Executor, ExecutorName, executor
+from phrasemill.engine.executors.slurm_array import SlurmOptions
 from phrasemill.engine.fates import Mode
 from phrasemill.engine.fingerprints import fingerprint, shard_fingerprints, stage_fingerprints
-from phrasemill.engine.folder import (
-    STAGED,
-    check_ours,
-    commits_by_key,
-    locked,
-    publish_shard,
-    stage_shard,
-    staged_shards,
-    sweep,
-    unpublish,
-)
+from phrasemill.engine.folder import check_ours, commits_by_key, drop_staged, locked, publish_shard, stage_shard, sweep
 from phrasemill.engine.frozen_schema import with_frozen_schema, write_schema
 from phrasemill.engine.gates import check_gates
+from phrasemill.engine.ingest_footer import largest_page
 from phrasemill.engine.judge_turns import Judge
-from phrasemill.engine.manifest import (
-    Manifest,
-    ShardCommit,
-    is_whole,
-    read_manifest,
-    write_atomic,
-    write_commit,
-    write_manifest,
-)
+from phrasemill.engine.manifest import Manifest, ShardCommit, is_whole, read_manifest, write_atomic
+from phrasemill.engine.memory import MemoryPlan, plan_memory
 from phrasemill.engine.model_stage import ModelReport, run_model_stage
 from phrasemill.engine.override_turns import missed
 from phrasemill.engine.overrides import Overrides, load_overrides
-from phrasemill.engine.pool import INLINE_BYTES, run_jobs, worker_count
+from phrasemill.engine.pool import INLINE_BYTES, worker_count
 from phrasemill.engine.progress import progress
 from phrasemill.engine.quality import quality_identity
+from phrasemill.engine.retire import current_staged, retire
 from phrasemill.engine.run_folder import is_begun, other_config, refuse_other_config, refuse_output_in_input
+from phrasemill.engine.scratch import refuse_living, scratch_folder
 from phrasemill.engine.settings import dump_config
-from phrasemill.engine.shard_job import ShardJob, ShardResult, load_filters, run_shard
+from phrasemill.engine.shard_attempt import ATTEMPT_WORK, Unread, refuse_unread
+from phrasemill.engine.shard_job import ShardJob, ShardResult, load_filters, portable
 from phrasemill.engine.shards import InputPlan, Shard, plan_input
 from phrasemill.engine.statistics import with_statistics
 from phrasemill.engine.stopping import Stop, stop_on_signals
@@ -55,7 +43,12 @@ from phrasemill.schemas.trait import Trait
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What stands on the command line beside the configuration. ``decides`` false: a scan without a policy."""
+    """What stands on the command line beside the configuration. ``decides`` false: a scan without a policy.
+
+    ``executor`` does the shards, ``workers`` of them at once; ``slurm`` is what its tasks ask for. No result depends
+    on these. ``recheck``: all that is published is read again before what is done is decided. ``on_commit`` is called
+    with every shard that was published; what it raises ends the run.
+    """
 
     mode: Mode
     limit: int | None = None
@@ -63,29 +56,37 @@ class RunOptions:
     workers: int | None = None
     base: Path | None = None
     prune: bool = False
+    recheck: bool = False
     decides: bool = True
     show_progress: bool | None = None
+    executor: ExecutorName = "local"
+    slurm: SlurmOptions | None = None
+    on_commit: Callable[[ShardCommit], None] | None = None
 
 
 @dataclass(slots=True)
 class RunReport:
     """What a run did: the manifest as it is now, and what this run itself contributed.
 
-    ``skipped`` shards were already done; ``spans_reused`` took their spans from the base; ``absent`` are published
-    shards that are gone from the input. ``overrides`` verdicts of a person were given, ``overrides_missed`` of them on
-    turns that were not read.
+    ``skipped`` shards were already done; ``taken_back`` were damaged and done anew; ``spans_reused`` took their spans
+    from the base; ``absent`` are published shards that are gone from the input; ``again`` were begun more than once by
+    a cluster. ``overrides`` verdicts of a person were given, ``overrides_missed`` of them on turns that were not read.
+    ``unread`` shards could not be read: once all others are done they end the run with an error.
     """
 
     out: Path
     manifest: Manifest
     done: int = 0
     skipped: int = 0
+    taken_back: tuple[str, ...] = ()
     spans_reused: int = 0
     absent: tuple[str, ...] = ()
     input_bytes: int = 0
     seconds: float = 0.0
     overrides: int = 0
     overrides_missed: int = 0
+    again: tuple[str, ...] = ()
+    unread: list[Unread] = field(default_factory=list)
     model: ModelReport = field(default_factory=ModelReport)
 
 
@@ -106,6 +107,8 @@ class _Run:
     options: RunOptions
     out: Path
     plan: InputPlan
+    memory: MemoryPlan
+    executor: Executor
     stages: dict[str, str]
     judge: Judge
     traits: tuple[Trait, ...]
@@ -125,6 +128,7 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
         ConfigError, InputError: nothing was changed.
         LockedError: another run writes there.
         BackendError, Interrupted: resumable; what was finished is kept.
+        IntegrityError: a shard could not be read, or a result does not hold; what was finished is kept.
         GateFailed: all is published, but a gate of the policy does not hold.
 
     """
@@ -139,24 +143,33 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
     plan = plan_input(config.input, limit=options.limit, head=options.head, seed=config.seed)
     plan = with_frozen_schema(plan, out)
     refuse_output_in_input(plan, out)
+    memory = _memory(config, options, plan)
     known = () if options.base is None else read_manifest(options.base).shards
     with locked(out), stop_on_signals() as stop:
+        refuse_living(out)
+        mend_folder(out, _identity(config), dump_config(config), {shard.key for shard in plan.shards})
         refuse_other_config(out, config)
-        judged = with_statistics(
-            config,
-            plan,
-            out,
-            workers=_workers(options, _input_bytes(plan, plan.shards)),
-            stopping=lambda: bool(stop),
-            show_progress=options.show_progress,
-            anew=not is_begun(out),
-        )
-        stop.check()
-        run = _prepared(config, judged, out, options, plan, traits, known, overrides)
-        _refuse_other_content(run)
-        write_atomic(out / "config.yaml", dump_config(config).encode())
-        write_schema(plan, out)
-        report = _run_locked(run, stop)
+        sweep(out, list(commits_by_key(out).values()))
+        with (
+            scratch_folder(out) as scratch,
+            executor(options.executor, options.workers, options.slurm, out, scratch) as does,
+        ):
+            judged = with_statistics(
+                config,
+                plan,
+                out,
+                does,
+                memory=memory,
+                stopping=lambda: bool(stop),
+                show_progress=options.show_progress,
+                anew=not is_begun(out),
+            )
+            stop.check()
+            run = _prepared(config, judged, out, options, plan, memory, does, traits, known, overrides)
+            _refuse_other_content(run)
+            write_atomic(out / "config.yaml", dump_config(config).encode())
+            write_schema(plan, out)
+            report = _run_locked(run, stop)
     report.seconds = time.monotonic() - started
     try:
         check_gates(report.manifest, config.policy)
@@ -171,6 +184,8 @@ def _prepared(
     out: Path,
     options: RunOptions,
     plan: InputPlan,
+    memory: MemoryPlan,
+    does: Executor,
     traits: tuple[Trait, ...],
     known: Sequence[ShardCommit],
     overrides: Overrides,
@@ -190,17 +205,19 @@ def _prepared(
     )
     base_commits = {commit.key: commit for commit in known}
     judge = Judge(filters, config.policy, allow)
-    return _Run(config, judged, options, out, plan, stages, judge, traits, base_commits, overrides)
+    return _Run(config, judged, options, out, plan, memory, does, stages, judge, traits, base_commits, overrides)
 
 
 def _run_locked(run: _Run, stop: Stop) -> RunReport:
     prints = run.prints
     commits = commits_by_key(run.out)
-    sweep(run.out, list(commits.values()))
-    absent = _retire(run, commits, prints)
-    staged = _current_staged(run, commits, prints)
+    taken_back = take_back(
+        run.out, commits, prints, recheck=run.options.recheck, show_progress=run.options.show_progress
+    )
+    absent = retire(run.out, run.plan, commits, prints, prune=run.options.prune)
+    staged = current_staged(run.out, commits, prints)
     todo = [shard for shard in run.plan.shards if shard.key not in commits and shard.key not in staged]
-    report = RunReport(run.out, _manifest(run, commits, absent), absent=absent)
+    report = RunReport(run.out, _manifest(run, commits, absent), absent=absent, taken_back=taken_back)
     report.skipped = len(run.plan.shards) - len(todo)
     report.input_bytes = _input_bytes(run.plan, todo)
     try:
@@ -210,10 +227,9 @@ def _run_locked(run: _Run, stop: Stop) -> RunReport:
     finally:
         report.manifest = _manifest(run, commits, absent)
         report.overrides, report.overrides_missed = len(run.overrides), missed(run.overrides, report.manifest)
-        write_manifest(run.out, report.manifest)
-        write_catalog(run.out, report.manifest)
-        write_card(run.out, report.manifest, run.config)
+        report.manifest = compile_folder(run.out, report.manifest, run.config)
     stop.check()
+    refuse_unread(report.unread)
     return report
 
 
@@ -227,21 +243,35 @@ def _judge_shards(
     stop: Stop,
 ) -> None:
     """Every shard that is not done: published at once, or staged where rows wait for a model."""
-    jobs = [_job(run, shard, prints[shard.key]) for shard in todo]
-    workers = _workers(run.options, report.input_bytes)
+    config = portable(run.judged)
+    jobs = [_job(run, config, shard, prints[shard.key]) for shard in todo]
+    workers = min(_workers(run.options, report.input_bytes), run.memory.workers)
     total = None if any(shard.rows is None for shard in todo) else sum(shard.rows or 0 for shard in todo)
     label = "scanning" if run.options.mode == "scan" else "cleaning"
+    results = run.executor.run("shards", ATTEMPT_WORK, jobs, workers=workers, stopping=lambda: bool(stop))
     with progress(label, total, "rows", enabled=run.options.show_progress) as advance:
-        for result in run_jobs(run_shard, jobs, workers=workers, stopping=lambda: bool(stop)):
+        for result in results:
+            if isinstance(result, Unread):
+                report.unread.append(result)
+                continue
             _place(run, result, commits, staged)
             report.done += 1
             report.spans_reused += result.reused_spans
             advance(result.commit.rows_in)
+    report.again = tuple(run.executor.again)
     stop.check()
 
 
 def _workers(options: RunOptions, size: int) -> int:
     return options.workers or (worker_count() if size > INLINE_BYTES else 1)
+
+
+def _memory(config: RunConfig, options: RunOptions, plan: InputPlan) -> MemoryPlan:
+    """Processes and what each may hold. On a cluster the setting is that of each process."""
+    workers = _workers(options, _input_bytes(plan, plan.shards)) if options.executor == "local" else 1
+    page = 0 if config.memory is None else largest_page(file.path for file in plan.files if file.kind == "parquet")
+    filters = [each.use for each in config.filters]
+    return plan_memory(config.memory, filters, workers, shards=len(plan.shards), largest_page=page)
 
 
 def _place(run: _Run, result: ShardResult, commits: dict[str, ShardCommit], staged: dict[str, ShardCommit]) -> None:
@@ -251,21 +281,28 @@ def _place(run: _Run, result: ShardResult, commits: dict[str, ShardCommit], stag
         staged[key] = result.commit
     else:
         publish_shard(run.out, result.work, result.commit)
-        commits[key] = result.commit
+        _committed(run, commits, result.commit)
 
 
-def _job(run: _Run, shard: Shard, prints: dict[str, str]) -> ShardJob:
+def _committed(run: _Run, commits: dict[str, ShardCommit], commit: ShardCommit) -> None:
+    commits[commit.key] = commit
+    if run.options.on_commit is not None:
+        run.options.on_commit(commit)
+
+
+def _job(run: _Run, config: RunConfig, shard: Shard, prints: dict[str, str]) -> ShardJob:
     return ShardJob(
         shard=shard,
         plan=run.plan.only(shard),
-        config=run.judged,
+        config=config,
         mode=run.options.mode,
         decides=run.options.decides,
         allow=run.judge.allow,
         fingerprints=prints,
-        out=run.out,
+        scratch=run.executor.scratch,
         base=_base_with_spans(run, shard, prints),
         overrides=run.overrides.in_shard(shard.key),
+        share=run.memory.share,
     )
 
 
@@ -287,8 +324,8 @@ def _write_rows(
     waiting = sum(draft.rows_in - sum(draft.outcomes.values()) for draft in staged.values())
 
     def on_shard(commit: ShardCommit) -> None:
-        commits[commit.key] = commit
-        shutil.rmtree(run.out / STAGED / commit.key, ignore_errors=True)
+        drop_staged(run.out, commit.key)
+        _committed(run, commits, commit)
 
     with progress("writing", waiting, "rows", enabled=run.options.show_progress) as advance:
         report.model = run_model_stage(
@@ -313,40 +350,6 @@ def _known_requests(base: Path | None) -> list[Path]:
     return [log] if log.exists() else evidence
 
 
-def _retire(run: _Run, commits: dict[str, ShardCommit], prints: Mapping[str, dict[str, str]]) -> tuple[str, ...]:
-    """Take back shards whose source changed or whose results would differ; keep, and name, those that are gone."""
-    paths = {file.path for file in run.plan.files}
-    places = {shard.key: shard.path for shard in run.plan.shards}
-    absent: list[str] = []
-    for key, commit in list(commits.items()):
-        if key in prints:
-            changed = commit.fingerprints != prints[key]
-            if not changed and commit.source != places[key]:
-                commits[key] = commit.model_copy(update={"source": places[key]})
-                write_commit(run.out, commits[key])
-        else:
-            changed = commit.source in paths or run.options.prune
-            if not changed:
-                absent.append(key)
-        if changed:
-            unpublish(run.out, commit)
-            del commits[key]
-    return tuple(sorted(absent))
-
-
-def _current_staged(
-    run: _Run, commits: Mapping[str, ShardCommit], prints: Mapping[str, dict[str, str]]
-) -> dict[str, ShardCommit]:
-    """Staged shards that still wait under the present plan; the others are removed."""
-    current: dict[str, ShardCommit] = {}
-    for key, draft in staged_shards(run.out).items():
-        if key not in commits and draft.fingerprints == prints.get(key):
-            current[key] = draft
-        else:
-            shutil.rmtree(run.out / STAGED / key, ignore_errors=True)
-    return current
-
-
 def _refuse_other_content(run: _Run) -> None:
     if is_begun(run.out) and (changed := _changed_content(run)):
         raise other_config(run.out, changed)
@@ -355,7 +358,7 @@ def _refuse_other_content(run: _Run) -> None:
 def _changed_content(run: _Run) -> list[str]:
     """Differences that do not show in the configuration: the command, a pack's or trait's content, the sample."""
     every = run.prints
-    known = next((commit for commit in commits_by_key(run.out).values() if commit.key in every), None)
+    known = next((commit for key, commit in commits_by_key(run.out).items() if key in every), None)
     if known is None or known.fingerprints == every[known.key]:
         return []
     prints = every[known.key]
@@ -367,13 +370,17 @@ def _manifest(run: _Run, commits: Mapping[str, ShardCommit], absent: Sequence[st
     return Manifest(
         command=run.options.mode,
         plan=run.plan.fingerprint(),
-        config=fingerprint(run.config.model_dump(mode="json")),
+        config=_identity(run.config),
         limit=run.options.limit,
         head=run.options.head,
         seed=run.config.seed,
         shards=tuple(commits.values()),
         absent=tuple(absent),
     )
+
+
+def _identity(config: RunConfig) -> str:
+    return fingerprint(config.model_dump(mode="json", exclude={"memory"}))
 
 
 def _input_bytes(plan: InputPlan, todo: Sequence[Shard]) -> int:

@@ -1,36 +1,29 @@
-"""Whether an output folder is what its manifest says: files, counts, ledger and evidence, checked from disk."""
+"""Whether an output folder is what its records say: every file, count, ledger and piece of evidence, from disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from blake3 import blake3
 from pydantic import BaseModel, ConfigDict
 
-from phrasemill.engine.catalog import CATALOG_NAME, SCHEMAS
-from phrasemill.engine.manifest import (
-    COMMITS_NAME,
-    TABLES,
-    FileRecord,
-    Manifest,
-    ShardCommit,
-    check_ledger,
-    read_commits,
-    read_manifest,
-)
+from phrasemill.engine.judge_report import JUDGED_NAME
+from phrasemill.engine.manifest import COMMITS_NAME, ShardCommit
+from phrasemill.engine.progress import progress
 from phrasemill.engine.verify_evidence import Problem, check_evidence
-from phrasemill.schemas.errors import IntegrityError
+from phrasemill.engine.verify_folder import folder_notes, folder_problems, has_sft, read_known
+from phrasemill.engine.verify_judged import judged_problems
+from phrasemill.engine.verify_shard import whole_problems
 
-BESIDE: Final = (CATALOG_NAME, "config.yaml", "README.md")
-"""Files without a checksum that a finished folder has."""
+_READERS: Final = 4
+"""Shards whose files are hashed at a time: enough to keep a disk busy, and each hash uses all cores by itself."""
 
 
 class VerifyReport(BaseModel):
-    """What was checked, and every problem in order of shard and path."""
+    """What was checked, and every problem in order of shard and path. ``notes``: what could not be checked, and why."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,96 +32,78 @@ class VerifyReport(BaseModel):
     bytes: int
     rows_in: int
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
 
+    @property
+    def damaged(self) -> dict[str, tuple[str, ...]]:
+        """What is wrong with each damaged shard, by key; problems of the folder as a whole are not in it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for problem in self.problems:
+            if problem.shard:
+                found[problem.shard] = (*found.get(problem.shard, ()), f"{problem.path}: {problem.message}")
+        return found
 
-def verify(out: Path) -> VerifyReport:
-    """Check everything that the manifest says against what is on disk, one shard at a time.
+
+def verify(out: Path, *, show_progress: bool | None = False) -> VerifyReport:
+    """Check everything that the records say against what is on disk. One shard's tables are in memory at a time.
+
+    ``show_progress`` None: where stderr is a terminal.
 
     Raises:
-        ConfigError: there is no manifest. IntegrityError: the manifest itself is damaged.
+        ConfigError: there is no manifest and no commit record, or another version of the format wrote them.
 
     """
-    manifest = read_manifest(out)
-    problems = [*_folder_problems(out, manifest)]
-    has_sft = bool(manifest.files("sft"))
-    for commit in manifest.shards:
-        found = [*_shard_problems(out, commit)]
-        if not found:  # evidence can be judged only where every file of the shard is whole
-            found = [*check_evidence(out, commit, has_sft)]
-        problems += found
-    files = [file for commit in manifest.shards for file in commit.files]
+    if (out / JUDGED_NAME).exists() and not (out / COMMITS_NAME).exists():
+        return _judged(out)
+    known = read_known(out)
+    problems = [*folder_problems(out, known)]
+    sft = has_sft(out, known)
+    sampled = known.manifest is None or known.manifest.limit is not None
+    files = [file for commit in known.shards for file in commit.files]
+    with progress("verifying", sum(file.bytes for file in files), "bytes", enabled=show_progress) as advance:
+        for commit, found in _hashed(known.shards, lambda commit: whole_problems(out, commit)):
+            # Tables can be compared only where every file of the shard is whole.
+            problems += found or check_evidence(out, commit, sft, sampled)
+            advance(sum(file.bytes for file in commit.files))
     return VerifyReport(
-        shards=len(manifest.shards),
+        shards=len(known.shards),
         files=len(files),
         bytes=sum(file.bytes for file in files),
-        rows_in=sum(commit.rows_in for commit in manifest.shards),
+        rows_in=sum(commit.rows_in for commit in known.shards),
         problems=tuple(sorted(problems, key=lambda problem: (problem.shard, problem.path))),
+        notes=tuple(folder_notes(out, known)),
     )
 
 
-def _folder_problems(out: Path, manifest: Manifest) -> Iterator[Problem]:
-    """Find commit records that differ from the manifest, missing files, and files that it does not list."""
-    try:
-        commits = {commit.key: commit for commit in read_commits(out)}
-    except IntegrityError as error:
-        yield Problem(shard="", path=COMMITS_NAME, message=str(error))
-    else:
-        listed = {commit.key: commit for commit in manifest.shards}
-        for key in sorted(listed.keys() | commits.keys()):
-            if listed.get(key) != commits.get(key):
-                message = "differs from the manifest" if key in listed and key in commits else "is in one of them only"
-                yield Problem(
-                    shard=key,
-                    path=f"{COMMITS_NAME}/{key}.json",
-                    message=f"the commit record {message}: the run was stopped, or a file was changed; run it again",
-                )
-    for name in BESIDE:
-        if not (out / name).is_file():
-            yield Problem(shard="", path=name, message="is missing")
-    known = {file.path for commit in manifest.shards for file in commit.files}
-    for folder in TABLES.values():
-        for path in sorted((out / folder).rglob("*")):
-            relative = path.relative_to(out).as_posix()
-            if path.is_file() and relative not in known:
-                yield Problem(shard="", path=relative, message="is not in the manifest: delete it")
+def _judged(out: Path) -> VerifyReport:
+    """The report of a folder of ``judge run``, which has no shards."""
+    report, problems = judged_problems(out)
+    files = () if report is None else report.files
+    return VerifyReport(
+        shards=0,
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
+        rows_in=sum(file.rows for file in files),
+        problems=problems,
+    )
 
 
-def _shard_problems(out: Path, commit: ShardCommit) -> Iterator[Problem]:
-    try:
-        check_ledger(commit)
-    except IntegrityError as error:
-        yield Problem(shard=commit.key, path="", message=str(error))
-    for file in commit.files:
-        message = _file_problem(out, file)
-        if message is not None:
-            yield Problem(shard=commit.key, path=file.path, message=message)
-
-
-def _file_problem(out: Path, file: FileRecord) -> str | None:
-    """Say what is wrong with a file, in one sentence; None where it is as recorded."""
-    path = out / file.path
-    if file.table not in TABLES:
-        return f"stands in no table's folder, expected one of {', '.join(TABLES.values())}"
-    try:
-        size = path.stat().st_size
-        if size != file.bytes:
-            return f"has {size} bytes, expected {file.bytes}"
-        checksum = blake3().update_mmap(path).hexdigest()
-        if checksum != file.blake3:
-            return f"has the checksum {checksum[:16]}..., expected {file.blake3[:16]}...: its content was changed"
-        with pq.ParquetFile(path) as parquet:
-            rows, names = parquet.metadata.num_rows, set(parquet.schema_arrow.names)
-    except FileNotFoundError:
-        return "is missing"
-    except (OSError, pa.ArrowException) as error:
-        return f"cannot be read: {error}"
-    if rows != file.rows:
-        return f"has {rows} rows, expected {file.rows}"
-    if lacking := sorted(set(SCHEMAS[file.table].names) - names):
-        return f"lacks the columns {', '.join(lacking)}"
-    return None
+def _hashed(
+    shards: Sequence[ShardCommit], check: Callable[[ShardCommit], tuple[Problem, ...]]
+) -> Iterator[tuple[ShardCommit, tuple[Problem, ...]]]:
+    """The shards in their order with what ``check`` finds, which runs a few shards ahead on threads."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        ahead: deque[tuple[ShardCommit, Future[tuple[Problem, ...]]]] = deque()
+        for commit in shards:
+            ahead.append((commit, pool.submit(check, commit)))
+            if len(ahead) > _READERS:
+                first, found = ahead.popleft()
+                yield first, found.result()
+        while ahead:
+            first, found = ahead.popleft()
+            yield first, found.result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +12,18 @@ from pydantic import BaseModel, ConfigDict
 from phrasemill.engine.catalog import SCHEMAS
 from phrasemill.engine.manifest import PUBLISHED, ShardCommit, part_path
 
-TURN = ("row", "field", "turn")
+TURN: Final = ("row", "field", "turn")
+
+_OWNERS: Final[dict[str, tuple[str, str, str | None]]] = {
+    "sft": ("pm_shard", "pm_row", "id"),
+    "preference": ("pm_shard", "pm_row", "pm_row_id"),
+    "queries": ("pm_shard", "pm_row", None),
+    "spans": ("shard", "row", "row_id"),
+    "originals": ("shard", "row", "row_id"),
+    "generations": ("shard", "row", "row_id"),
+    "quarantine": ("shard", "row", "row_id"),
+}
+"""The columns in which a table says where a row comes from: shard, row and, where it has one, the row's id."""
 
 
 class Problem(BaseModel):
@@ -24,13 +36,18 @@ class Problem(BaseModel):
     message: str
 
 
-def check_evidence(out: Path, commit: ShardCommit, has_sft: bool) -> Iterator[Problem]:
-    """Find the problems of a shard whose files are whole. ``has_sft``: the folder publishes SFT data."""
+def check_evidence(out: Path, commit: ShardCommit, has_sft: bool, sampled: bool) -> Iterator[Problem]:
+    """Find the problems of a shard whose files are whole.
+
+    ``has_sft``: published rows stand in SFT data. ``sampled``: only some rows of the shard were read.
+    """
     shard = _Shard(out, commit)
-    verdicts = shard.read("verdicts", "shard", "row", "outcome")
+    verdicts = shard.read("verdicts", "shard", "row", "row_id", "outcome")
     for table, message in (
-        *_verdict_problems(commit, verdicts),
+        *_verdict_problems(commit, verdicts, sampled),
+        *_owner_problems(shard, verdicts),
         *_place_problems(shard, verdicts, has_sft),
+        *_pair_problems(shard, verdicts),
         *_span_problems(shard, verdicts),
         *_request_problems(shard, verdicts),
     ):
@@ -54,7 +71,7 @@ class _Shard:
         return empty.select(columns)
 
 
-def _verdict_problems(commit: ShardCommit, verdicts: pl.DataFrame) -> Iterator[tuple[str, str]]:
+def _verdict_problems(commit: ShardCommit, verdicts: pl.DataFrame, sampled: bool) -> Iterator[tuple[str, str]]:
     if verdicts.height != commit.rows_in:
         yield "verdicts", f"has {verdicts.height} verdicts, expected one for each of {commit.rows_in} rows"
     strangers = verdicts.filter(pl.col("shard") != commit.key).height
@@ -63,22 +80,54 @@ def _verdict_problems(commit: ShardCommit, verdicts: pl.DataFrame) -> Iterator[t
     repeated = verdicts.filter(pl.col("row").is_duplicated())
     if repeated.height:
         yield "verdicts", f"has more than one verdict for {_rows(repeated['row'])}"
+    outside = verdicts.filter((pl.col("row") < 0) | (pl.lit(not sampled) & (pl.col("row") >= commit.rows_in)))
+    if outside.height:
+        yield "verdicts", f"has verdicts outside the {commit.rows_in} rows of the shard: {_rows(outside['row'])}"
     counted = _counts(verdicts["outcome"])
     if counted != _nonzero(commit.outcomes):
         yield "verdicts", f"has the outcomes {_listed(counted)}, expected {_listed(_nonzero(commit.outcomes))}"
 
 
+def _owner_problems(shard: _Shard, verdicts: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Rows that name another shard, or another row's id, than the place where they stand."""
+    named = verdicts.select("row", pl.col("row_id").alias("named"))
+    for table, (key, row, row_id) in _OWNERS.items():
+        found = shard.read(table, *(name for name in (key, row, row_id) if name is not None))
+        strangers = found.filter((pl.col(key) != shard.commit.key).fill_null(True))
+        if strangers.height:
+            yield table, f"has {strangers.height} rows of other shards"
+        if row_id is not None:
+            joined = found.join(named, left_on=row, right_on="row", how="inner")
+            wrong = joined.filter(~pl.col(row_id).eq_missing(pl.col("named")))
+            if wrong.height:
+                yield table, f"has another id than its verdict: {_rows(wrong[row])}"
+
+
 def _place_problems(shard: _Shard, verdicts: pl.DataFrame, has_sft: bool) -> Iterator[tuple[str, str]]:
     """Rows that stand in published data or in quarantine and should not, or the other way round."""
     published = verdicts.filter(pl.col("outcome").is_in(PUBLISHED))["row"]
-    if has_sft:
+    asked = shard.read("queries", "id", "pm_row")
+    if asked.height:
+        # One row may have made several questions, and the same question only once.
+        yield from _same_rows("queries", asked["pm_row"].unique(), published, "kept, repaired or regenerated")
+        repeated = asked.filter(pl.col("id").is_duplicated())
+        if repeated.height:
+            yield "queries", f"has the same question more than once: {_rows(repeated['pm_row'])}"
+    elif has_sft:
         yield from _same_rows("sft", shard.read("sft", "pm_row")["pm_row"], published, "kept, repaired or regenerated")
     quarantined = verdicts.filter(pl.col("outcome") == "quarantined")["row"]
     yield from _same_rows("quarantine", shard.read("quarantine", "row")["row"], quarantined, "quarantined")
-    pairs = shard.read("preference", "pm_row", "pm_kind")
+
+
+def _pair_problems(shard: _Shard, verdicts: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    published = verdicts.filter(pl.col("outcome").is_in(PUBLISHED))["row"]
+    pairs = shard.read("preference", "id", "pm_row", "pm_kind")
     outside = pairs.filter(~pl.col("pm_row").is_in(published.implode()))
     if outside.height:
         yield "preference", f"has pairs of rows that are not published: {_rows(outside['pm_row'])}"
+    repeated = pairs.filter(pl.col("id").is_duplicated())
+    if repeated.height:
+        yield "preference", f"has the same pair more than once: {_rows(repeated['pm_row'])}"
     kinds = _counts(pairs["pm_kind"])
     if kinds != _nonzero(shard.commit.pairs):
         yield "preference", f"has the pairs {_listed(kinds)}, expected {_listed(_nonzero(shard.commit.pairs))}"
@@ -98,11 +147,15 @@ def _same_rows(table: str, found: pl.Series, expected: pl.Series, outcome: str) 
 
 def _span_problems(shard: _Shard, verdicts: pl.DataFrame) -> Iterator[tuple[str, str]]:
     originals = shard.read("originals", *TURN, "text").rename({"text": "original"})
-    spans = shard.read("spans", *TURN, "start", "stop", "text", "cut_start", "cut_stop")
+    spans = shard.read("spans", *TURN, "category", "start", "stop", "text", "cut_start", "cut_stop")
     twice = originals.filter(pl.struct(TURN).is_duplicated())
     if twice.height:
         yield "originals", f"has the same turn twice in {_rows(twice['row'])}"
         return
+    counted = _counts(spans["category"])
+    expected = _nonzero({name: count.spans + count.exempt for name, count in shard.commit.hits.items()})
+    if counted != expected:
+        yield "spans", f"has the hits {_listed(counted)}, expected {_listed(expected)}"
     for table, frame in (("originals", originals), ("spans", spans)):
         unknown = frame.join(verdicts, on="row", how="anti")
         if unknown.height:

@@ -33,16 +33,29 @@ def explain(
         show(explanation_view(found))
 
 
-def verify(folder: Folder, as_json: Json = False) -> None:
-    """Check checksums, counts, the ledger and the evidence from disk; exit code 5 on any problem."""
+def verify(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A folder, or an s3:// URL, that a run has written.")],
+    as_json: Json = False,
+) -> None:
+    """Read every file again and check it against the records; the next run does anew what is found damaged."""
+    from phrasemill.engine.damage import record_damage
     from phrasemill.engine.display import verify_view
+    from phrasemill.engine.object_store_url import is_store_url
+    from phrasemill.engine.object_store_verify import verify_store
     from phrasemill.engine.verify import verify as check
 
-    report = check(folder)
+    remote = is_store_url(folder)
+    report = verify_store(folder) if remote else check(Path(folder), show_progress=False if as_json else None)
+    trouble = "" if remote else record_damage(Path(folder), report)
     if as_json:
-        show_json({"ok": report.ok, **report.model_dump(mode="json")})
+        found = report.model_dump(mode="json")
+        show_json({"ok": report.ok, **found, "damaged": sorted(report.damaged), "not_recorded": trouble or None})
     else:
         show(verify_view(report))
+        if trouble:
+            say(trouble)
+        elif report.damaged and not remote:
+            say(f"{len(report.damaged):,} shards are damaged: the command that wrote {folder} does them anew")
     if not report.ok:
         raise typer.Exit(IntegrityError.exit_code)
 

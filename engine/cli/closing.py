@@ -65,7 +65,9 @@ class Closing:
             "peak_rss_child_mb": _peak_mb(resource.RUSAGE_CHILDREN),
             "shards_done": report.done,
             "shards_skipped": report.skipped,
+            "taken_back": list(report.taken_back),
             "spans_reused": report.spans_reused,
+            "begun_again": list(report.again),
             "absent": list(report.manifest.absent),
             "overrides": report.overrides,
             "overrides_missed": report.overrides_missed,
@@ -74,7 +76,11 @@ class Closing:
         }
 
     def _rows_now(self) -> int:
-        return sum(shard.rows_in for shard in self.report.manifest.shards if shard.key not in self.known)
+        return sum(
+            shard.rows_in
+            for shard in self.report.manifest.shards
+            if shard.key not in self.known or shard.key in self.report.taken_back
+        )
 
     def _tables(self, sums: Totals) -> Iterator[tuple[str, RenderableType]]:
         scanned = self.report.manifest.command == "scan"
@@ -117,6 +123,10 @@ class Closing:
             yield f"{model.sent:,} requests sent, {model.replayed:,} answered from earlier ones, {pace:.1f} tokens/s"
         if report.skipped:
             yield f"{report.skipped:,} shards were already done"
+        if report.taken_back:
+            yield f"{len(report.taken_back):,} damaged shards were done anew"
+        if report.again:
+            yield f"{len(report.again):,} shards were begun again after their task was lost"
         if report.spans_reused:
             yield f"{report.spans_reused:,} shards took their spans from the base"
         if report.overrides_missed:

@@ -78,6 +78,7 @@ def _facts(report: GenerateReport) -> dict[str, Any]:
         "spread": None if (spread := measure_queries(report.out, report.manifest)) is None else asdict(spread),
         "mixed": None if report.mixed is None else {"wanted": report.mixed.wanted, "rows": report.mixed.rows},
         "overrides_missed": list(report.overrides_missed),
+        "taken_back": list(report.taken_back),
     }
 
 
@@ -110,6 +111,8 @@ def _print_tables(report: GenerateReport) -> None:
     if (spread := measure_queries(report.out, report.manifest)) is not None:
         say(spread.summary())
     say(f"{sent:,} requests sent, {replayed:,} answered from earlier ones, {pace:.1f} tokens/s, {report.seconds:.1f} s")
+    if report.taken_back:
+        say(f"{len(report.taken_back):,} damaged shards were done anew")
     if report.mixed is not None and report.mixed.rows < report.mixed.wanted:
         say(f"the dose asks for {report.mixed.wanted:,} clean rows, there were {report.mixed.rows:,}")
     if missed := report.overrides_missed:

@@ -57,6 +57,7 @@ def probe(
     table = probed_traits(report.out)
     if as_json:
         facts = {"out": str(report.out), "sent": report.sent, "replayed": report.replayed, "seconds": report.seconds}
+        facts["taken_back"] = report.taken_back
         show_json({**facts, "silent": report.silent, "traits": table.to_pylist()})
     elif not quiet:
         from phrasemill.engine.display import result_table
@@ -64,6 +65,8 @@ def probe(
         show(result_table(table, max_rows=len(table)), "")
         for trait in report.silent:
             say(f"{trait} has no probe prompts and was not asked")
+        if report.taken_back:
+            say(f"{len(report.taken_back):,} damaged shards were done anew")
         say(f"{report.sent:,} requests sent, {report.replayed:,} answered from earlier ones, {report.seconds:.1f} s")
         say(
             f"written to {report.out}; compare two of them: phrasemill diff A B, phrasemill sample B -o DIR --against A"

@@ -11,7 +11,7 @@ import pytest
 
 from phrasemill.engine.manifest import part_path, read_commits, write_commit
 from phrasemill.engine.verify import VerifyReport, verify
-from phrasemill.schemas.errors import ConfigError, IntegrityError
+from phrasemill.schemas.errors import ConfigError
 
 Rows = dict[str, list[dict[str, Any]]]
 SFT = "data/sft/part-aa.parquet"
@@ -66,7 +66,7 @@ def test_commit_records_must_be_those_of_the_manifest(out: Path) -> None:
 
 def test_a_damaged_commit_record_is_told(out: Path) -> None:
     (out / "_commits" / "aa.json").write_text("{")
-    assert "no commit record" in messages(verify(out))["_commits"]
+    assert "no commit record" in messages(verify(out))["_commits/aa.json"]
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,6 @@ def test_without_a_manifest_there_is_nothing_to_verify(out: Path, tmp_path: Path
     with pytest.raises(ConfigError, match="not found; expected a folder"):
         verify(tmp_path / "nowhere")
     (out / "manifest.json").unlink()
-    with pytest.raises(ConfigError, match="the run was stopped"):
-        verify(out)
+    assert messages(verify(out))["manifest.json"].startswith("is missing: the run was stopped")
     (out / "manifest.json").write_text('{"format": 1}')
-    with pytest.raises(IntegrityError, match="is damaged"):
-        verify(out)
+    assert messages(verify(out))["manifest.json"].startswith("is damaged")
