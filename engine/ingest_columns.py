@@ -125,6 +125,23 @@ def is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
+def is_odd_list(kind: pa.DataType) -> bool:
+    """Whether this is a list of another layout: of one size, or a view."""
+    views = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
+    return bool(views or pa.types.is_fixed_size_list(kind))
+
+
+def as_list(array: pa.Array) -> pa.Array:
+    """Return lists of another layout as large lists. From lengths: a cast mixes up the values of a sliced view."""
+    if not is_odd_list(array.type):
+        return array
+    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths.to_numpy())]))
+    return pa.LargeListArray.from_arrays(
+        offsets, pc.list_flatten(array), mask=array.is_null() if array.null_count else None
+    )
+
+
 def without_nulls(value: Any) -> Any:
     """Return the value without null dictionary entries: an Arrow struct cannot tell a null from an absent key."""
     if isinstance(value, dict):

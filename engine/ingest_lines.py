@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import blake3
 import ijson
-import zstandard
 
 from phrasemill.engine.ingest_quarantine import MAX_RAW_BYTES, MAX_ROW_BYTES
-from phrasemill.engine.source import SourceFile, open_plain, open_raw
+from phrasemill.engine.source import STREAM_ERRORS, SourceFile, open_plain, open_raw
+from phrasemill.schemas.errors import IntegrityError
 
 if TYPE_CHECKING:
     from phrasemill.engine.shards import Shard
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 16 * 1024 * 1024
 """Lines are read and parsed in blocks of about this many bytes."""
 
+MAX_OPEN: Final = 1_000
+"""Brackets that an element of an array may have open at once: each costs the parser as much time as are open."""
+
+ARRAY_READ_BYTES: Final = 16 * 1024
+
 READ_BYTES: Final = 1024 * 1024
 BOM: Final = b"\xef\xbb\xbf"
-STREAM_ERRORS: Final = (OSError, EOFError, zstandard.ZstdError)
-"""What a damaged file or compressed stream raises while it is read."""
+MAX_ELEMENT_BYTES: Final = 64 * 1024 * 1024
+"""How far an element of an array may reach: it is held as a whole, which a line is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,6 @@ class LongLine:
     blake3: str
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The stream ends here because it is damaged; what follows cannot be read."""
-
-    message: str
-
-
 def line_start(file: SourceFile, position: int) -> int:
     """Return the first byte after the line end at or after ``position - 1``; the file's size when there is none."""
     if position >= file.size:
@@ -70,15 +68,21 @@ def line_start(file: SourceFile, position: int) -> int:
     return file.size
 
 
-def read_blocks(shard: Shard) -> Iterator[Block | LongLine | Broken]:
-    """Return the lines of a shard in order, in blocks of about ``BLOCK_BYTES``; ``Broken`` can only come last."""
+def read_blocks(shard: Shard, block_bytes: int | None = None) -> Iterator[Block | LongLine]:
+    """Return the lines of a shard in order, in blocks of about ``block_bytes``, at most ``BLOCK_BYTES``.
+
+    Raises:
+        IntegrityError: the stream is damaged. How many rows follow cannot be known, so none may count as read.
+
+    """
     pending = bytearray()
-    stream = _Ranged(shard)
+    enough = BLOCK_BYTES if block_bytes is None else min(block_bytes, BLOCK_BYTES)
     try:
+        stream = _Ranged(shard)
         with stream.file:
             while chunk := stream.read():
                 pending += chunk
-                if len(pending) < BLOCK_BYTES:
+                if len(pending) < enough:
                     continue
                 cut = pending.rfind(b"\n") + 1
                 if cut:
@@ -88,12 +92,17 @@ def read_blocks(shard: Shard) -> Iterator[Block | LongLine | Broken]:
                     long, pending = _finish_long_line(stream, pending)
                     yield long
     except STREAM_ERRORS as error:
-        if pending:
-            yield Block(bytes(pending[: pending.rfind(b"\n") + 1]))
-        yield Broken(str(error) or type(error).__name__)
-        return
+        raise _damaged(shard, error) from error
     if pending:
         yield Block(bytes(pending))
+
+
+def _damaged(shard: Shard, error: Exception) -> IntegrityError:
+    told = str(error).split("\n")[0] or type(error).__name__
+    return IntegrityError(
+        f"{shard.source}: cannot be read to its end: {told}; nothing of it is published. Restore the file, or put one "
+        "with what can be read of it in its place, and run again"
+    )
 
 
 def lines_of(block: Block) -> list[bytes]:
@@ -101,17 +110,35 @@ def lines_of(block: Block) -> list[bytes]:
     return [line for line in block.data.split(b"\n") if line and not line.isspace()]
 
 
-def array_items(shard: Shard) -> Iterator[Any | Broken]:
-    """Return the elements of a JSON array, one at a time."""
+def array_items(shard: Shard) -> Iterator[Any]:
+    """Return the elements of a JSON array, one at a time.
+
+    Raises:
+        IntegrityError: the file is damaged or no JSON, or an element is larger than ``MAX_ELEMENT_BYTES``.
+
+    """
     try:
         with open_plain(shard.path, shard.compression) as stream:
-            yield from ijson.items(_WithoutBom(stream), "item", use_float=True)
-    except (*STREAM_ERRORS, ijson.JSONError) as error:
-        yield Broken(str(error).split("\n")[0] or type(error).__name__)
+            yield from elements(stream)
+    except (*STREAM_ERRORS, ijson.JSONError, UnicodeError) as error:
+        raise _damaged(shard, error) from error
+
+
+def elements(stream: io.BufferedIOBase) -> Iterator[Any]:
+    """Return the elements of the JSON array in a stream.
+
+    Raises:
+        ijson.JSONError, UnicodeError, EOFError: this is no array, or there is no end to an element of it.
+
+    """
+    source = _ArrayStream(stream)
+    for item in ijson.items(source, "item", use_float=True, buf_size=ARRAY_READ_BYTES):
+        source.taken()
+        yield item
 
 
 def count_rows(shard: Shard) -> int:
-    """How many rows reading this JSON shard gives, damaged ones included."""
+    """How many rows reading this JSON shard gives."""
     if shard.kind == "json":
         return sum(1 for _ in array_items(shard))
     return sum(len(lines_of(item)) if isinstance(item, Block) else 1 for item in read_blocks(shard))
@@ -154,15 +181,37 @@ def _finish_long_line(stream: _Ranged, begun: bytearray) -> tuple[LongLine, byte
     return LongLine(head, size, hasher.hexdigest()), rest
 
 
-class _WithoutBom:
-    """A stream without its byte order mark, that gives what a damaged file still holds before it raises."""
+class _ArrayStream:
+    """A stream without its byte order mark, which ends with an error where an element is too large or too deep.
+
+    Whoever takes an element calls ``taken``.
+    """
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         self._head = stream.read(len(BOM)).removeprefix(BOM)
         self._stream = stream
+        self._size = 0
+        self._open = 0
+
+    def taken(self) -> None:
+        """Count anew: an element is complete."""
+        self._size = self._open = 0
 
     def read(self, size: int = -1) -> bytes:
-        if self._head and size:
-            head, self._head = self._head, b""
-            return head
-        return self._stream.read1(size)
+        """Return the next bytes. EOFError: there is no end to an element."""
+        if not size:
+            return b""
+        # the parser goes over a text from its start with each piece of it: pieces that grow keep that linear
+        data, self._head = self._head or self._stream.read(max(size, self._size // 2)), b""
+        self._size += len(data)
+        deepest = 0
+        for start in range(0, len(data), ARRAY_READ_BYTES):
+            piece = data[start : start + ARRAY_READ_BYTES]
+            self._open += piece.count(b"[") + piece.count(b"{") - piece.count(b"]") - piece.count(b"}")
+            deepest = max(deepest, self._open)
+        if self._size > MAX_ELEMENT_BYTES or deepest > MAX_OPEN:
+            raise EOFError(
+                f"an element has more than {MAX_ELEMENT_BYTES} bytes, or {MAX_OPEN} brackets open at once; write the "
+                "rows as JSON lines, where such a row costs itself alone"
+            )
+        return data

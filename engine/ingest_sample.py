@@ -12,10 +12,11 @@ import ijson
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 
+from phrasemill.engine.ingest_depth import MAX_DEPTH, is_too_deep, may_be_deep, type_is_too_deep
+from phrasemill.engine.ingest_lines import elements
 from phrasemill.engine.ingest_schema import JSON, FileSchema, plain, unify
-from phrasemill.engine.source import SourceFile, open_plain, open_raw
+from phrasemill.engine.source import STREAM_ERRORS, SourceFile, open_plain, open_raw
 from phrasemill.schemas.errors import InputError
 
 SAMPLE_BYTES: Final = 4 * 1024 * 1024
@@ -37,7 +38,7 @@ def read_footer(path: str) -> pq.FileMetaData:
     try:
         with open_raw(path) as stream:
             return pq.read_metadata(stream)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise InputError(f"{path}: not a readable Parquet file: {error}") from error
 
 
@@ -45,11 +46,20 @@ def parquet_schema(path: str, footer: pq.FileMetaData) -> FileSchema:
     """Return the columns of a Parquet file.
 
     Raises:
-        InputError: two columns have the same name.
+        InputError: two columns have the same name, a type is nested too deep, or the schema cannot be read.
 
     """
-    schema = footer.schema.to_arrow_schema()
-    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    try:
+        schema = footer.schema.to_arrow_schema()
+        names = schema.names
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{path}: not a readable Parquet file: {error}") from error
+    deep = next((item.name for item in schema if type_is_too_deep(item.type)), None)
+    if deep is not None:
+        raise InputError(
+            f"{path}: column {deep!r} is nested more than {MAX_DEPTH} levels deep; take it out of the file"
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} is there more than once; names must be unique")
     types = {item.name: plain(item.type) for item in schema}
@@ -100,7 +110,7 @@ def value_type(value: Any) -> pa.DataType:
     if isinstance(value, int):
         return pa.int64() if value in _INT64 else JSON
     if isinstance(value, float):
-        return pa.float64()
+        return pa.float64() if abs(value) < _INT64.stop else JSON
     if isinstance(value, str):
         return pa.large_string()
     if isinstance(value, list):
@@ -134,9 +144,7 @@ def _head(file: SourceFile, limit: int) -> tuple[bytes, bool]:
         with open_plain(file.path, file.compression) as stream:
             while len(head) <= limit and (chunk := stream.read1(1024 * 1024)):
                 head += chunk
-    except (EOFError, zstandard.ZstdError):
-        return bytes(head), True
-    except OSError as error:
+    except STREAM_ERRORS as error:
         if not head:
             raise InputError(f"{file.path}: cannot be read: {error}") from error
         return bytes(head), True
@@ -158,14 +166,14 @@ def _line_rows(lines: list[bytes]) -> Iterator[dict[str, Any]]:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if isinstance(row, dict):
+        if isinstance(row, dict) and not (may_be_deep(line) and is_too_deep(row)):
             yield row
 
 
 def _array_rows(head: bytes) -> Iterator[dict[str, Any]]:
     try:
-        for row in ijson.items(io.BytesIO(head), "item", use_float=True):
-            if isinstance(row, dict):
+        for row in elements(io.BytesIO(head)):
+            if isinstance(row, dict) and not is_too_deep(row):
                 yield row
-    except ijson.JSONError:
+    except (EOFError, ijson.JSONError, UnicodeError):
         return

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from phrasemill.engine.ingest_columns import CONTENT_KEYS, ROLE_KEYS, Column, is_list, is_text
+from phrasemill.engine.ingest_depth import TOO_DEEP, is_too_deep, may_be_deep
 from phrasemill.engine.ingest_fit import fit_rows, fit_table
-from phrasemill.engine.ingest_lines import Block, Broken, LongLine, array_items, lines_of, read_blocks
+from phrasemill.engine.ingest_lines import Block, LongLine, array_items, lines_of, read_blocks
+from phrasemill.engine.ingest_numbers import exact, parsed_exactly
 from phrasemill.engine.ingest_quarantine import MAX_ROW_BYTES, Quarantine
 from phrasemill.engine.ingest_rows import RawRows
 from phrasemill.engine.shards import InputPlan, Shard
@@ -24,19 +26,26 @@ BATCH_BYTES: Final = 16 * 1024 * 1024
 """Elements of an array make a batch when their JSON has this many bytes."""
 
 
-def json_rows(shard: Shard, plan: InputPlan) -> Iterator[RawRows]:
-    """Return the rows of the shard in order; with a sample, only its rows. Blank lines are no rows."""
+def json_rows(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) -> Iterator[RawRows]:
+    """Return the rows of the shard in order; with a sample, only its rows. Blank lines are no rows.
+
+    Raises:
+        IntegrityError: the file cannot be read to its end.
+
+    """
     wanted = None if plan.sample is None else plan.sample[shard.key]
-    yield from (_array_rows if shard.kind == "json" else _line_rows)(shard, plan, wanted)
+    yield from (_array_rows if shard.kind == "json" else _line_rows)(shard, plan, wanted, batch_bytes)
 
 
-def _line_rows(shard: Shard, plan: InputPlan, wanted: npt.NDArray[np.int64] | None) -> Iterator[RawRows]:
+def _line_rows(
+    shard: Shard, plan: InputPlan, wanted: npt.NDArray[np.int64] | None, batch_bytes: int | None
+) -> Iterator[RawRows]:
     schema = block_schema(plan)
     start = 0
-    for item in read_blocks(shard):
+    for item in read_blocks(shard, batch_bytes):
         if not isinstance(item, Block):
             if wanted is None or start in wanted:
-                yield _unusable(shard, plan, start, item)
+                yield _long(shard, plan, start, item)
             start += 1
         elif wanted is None:
             rows, n_rows = _block_rows(shard, plan, item, start, schema)
@@ -68,6 +77,8 @@ def _block_rows(
 
 def block_schema(plan: InputPlan) -> pa.Schema | None:
     """Return the schema that blocks of lines are parsed under, or None where values need a look one by one."""
+    if plan.line_types.get(plan.shape.id or "") == pa.float64():
+        return None  # numbers too large for an integer: as floats two of them would be one id
     fields = []
     for name, kind in plan.line_types.items():
         fields.append((name, _block_type(kind, messages=True)))
@@ -137,15 +148,17 @@ def _parsed(shard: Shard, plan: InputPlan, lines: Iterable[tuple[int, bytes]]) -
             quarantine.add(row, "too_large", line)
             continue
         try:
-            value = orjson.loads(line)
+            value = parsed_exactly(line)
         except orjson.JSONDecodeError as error:
             reason = "bad_json" if _is_utf8(line) else "invalid_utf8"
             quarantine.add(row, reason, line, detail=str(error) if reason == "bad_json" else None)
             continue
-        if isinstance(value, dict):
-            good.append((row, value, line))
-        else:
+        if not isinstance(value, dict):
             quarantine.add(row, "bad_json", line)
+        elif may_be_deep(line) and is_too_deep(value):
+            quarantine.add(row, "bad_json", line, detail=TOO_DEEP)
+        else:
+            good.append((row, value, line))
     return _raw_rows(plan, good, quarantine)
 
 
@@ -157,20 +170,15 @@ def _raw_rows(plan: InputPlan, good: list[tuple[int, dict[str, Any], bytes]], qu
     return RawRows(row, consumed, passed, late, lambda place: good[place][2], quarantine)
 
 
-def _unusable(shard: Shard, plan: InputPlan, row: int, item: LongLine | Broken) -> RawRows:
+def _long(shard: Shard, plan: InputPlan, row: int, item: LongLine) -> RawRows:
     quarantine = Quarantine(shard.key, shard.source)
-    if isinstance(item, LongLine):
-        quarantine.add_part(row, "too_large", item.head, item.size, item.blake3)
-    else:
-        quarantine.add(row, "bad_json", b"", detail=_broken(item))
+    quarantine.add_part(row, "too_large", item.head, item.size, item.blake3)
     return _raw_rows(plan, [], quarantine)
 
 
-def _broken(item: Broken) -> str:
-    return f"the file is damaged from here on, later rows could not be read: {item.message}"
-
-
-def _array_rows(shard: Shard, plan: InputPlan, wanted: npt.NDArray[np.int64] | None) -> Iterator[RawRows]:
+def _array_rows(
+    shard: Shard, plan: InputPlan, wanted: npt.NDArray[np.int64] | None, batch_bytes: int | None
+) -> Iterator[RawRows]:
     quarantine = Quarantine(shard.key, shard.source)
     good: list[tuple[int, dict[str, Any], bytes]] = []
     size = 0
@@ -178,28 +186,32 @@ def _array_rows(shard: Shard, plan: InputPlan, wanted: npt.NDArray[np.int64] | N
     for row, item in enumerate(array_items(shard)):
         if chosen is not None and row not in chosen:
             continue
-        raw = b"" if isinstance(item, Broken) else _dumped(item)
-        size += len(raw or b"")
-        if isinstance(item, Broken):
-            quarantine.add(row, "bad_json", b"", detail=_broken(item))
-        elif raw is None:
+        raw = _dumped(item)
+        size += len(raw)
+        if isinstance(item, dict | list) and is_too_deep(item):
+            quarantine.add(row, "bad_json", raw, detail=TOO_DEEP)
+        elif not raw:
             quarantine.add(row, "invalid_utf8", repr(item).encode("utf-8", errors="surrogatepass"))
         elif len(raw) > MAX_ROW_BYTES:
             quarantine.add(row, "too_large", raw)
         elif isinstance(item, dict):
-            good.append((row, item, raw))
+            good.append((row, exact(item), raw))
         else:
             quarantine.add(row, "bad_json", raw, detail="the element is not a JSON object")
-        if size >= BATCH_BYTES:
+        if size >= min(batch_bytes or BATCH_BYTES, BATCH_BYTES):
             yield _raw_rows(plan, good, quarantine)
             quarantine, good, size = Quarantine(shard.key, shard.source), [], 0
     if good or len(quarantine):
         yield _raw_rows(plan, good, quarantine)
 
 
-def _dumped(item: Any) -> bytes | None:
-    """Return the element as JSON, or None where its text has halves of surrogate pairs."""
+def _dumped(item: Any) -> bytes:
+    """Return the element as JSON, empty where its text has halves of surrogate pairs or it is nested too deep."""
     try:
         return orjson.dumps(item)
     except orjson.JSONEncodeError:
-        return None
+        pass
+    try:
+        return orjson.dumps(exact(item)) if not isinstance(item, dict | list) or not is_too_deep(item) else b""
+    except orjson.JSONEncodeError:
+        return b""

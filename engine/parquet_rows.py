@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
@@ -10,20 +9,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phrasemill.engine.ingest_columns import is_list, is_text
+from phrasemill.engine.ingest_columns import as_list, is_list, is_text
 from phrasemill.engine.ingest_fit import fit_table
 from phrasemill.engine.ingest_quarantine import MAX_ROW_BYTES, Quarantine, row_json
+from phrasemill.engine.ingest_raw import raw_part
 from phrasemill.engine.ingest_rows import RawRows
 from phrasemill.engine.ingest_schema import plain
+from phrasemill.engine.row_bytes import row_bytes, value_bytes
 from phrasemill.engine.shards import InputPlan, Shard
 from phrasemill.engine.source import is_remote, open_raw
 from phrasemill.schemas.errors import InputError, IntegrityError
 
 BATCH_BYTES: Final = 32 * 1024 * 1024
-"""Uncompressed bytes that one batch is aimed at."""
+"""Uncompressed bytes that one batch is aimed at where nothing else is said."""
 
 MAX_BATCH_ROWS: Final = 65_536
 READ_BUFFER_BYTES: Final = 1024 * 1024
@@ -32,8 +32,8 @@ READ_BUFFER_BYTES: Final = 1024 * 1024
 Mask = npt.NDArray[np.bool_]
 
 
-def parquet_rows(shard: Shard, plan: InputPlan) -> Iterator[RawRows]:
-    """Return the rows of the shard in order; with a sample, only its rows.
+def parquet_rows(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) -> Iterator[RawRows]:
+    """Return the rows of the shard in order, about ``batch_bytes`` at a time; with a sample, only its rows.
 
     Raises:
         InputError: the file cannot be opened.
@@ -41,14 +41,15 @@ def parquet_rows(shard: Shard, plan: InputPlan) -> Iterator[RawRows]:
 
     """
     wanted = None if plan.sample is None else plan.sample[shard.key]
+    aim = batch_bytes or BATCH_BYTES
     with closing(_open(shard)) as file:
-        for start, batch in _batches(file, shard, wanted):
+        for start, batch in _batches(file, shard, wanted, aim):
             row = np.arange(start, start + batch.num_rows, dtype=np.int64)
             if wanted is not None:
                 row = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + batch.num_rows)]
                 batch = batch.take(pa.array(row - start))
             if len(row):
-                yield from _pieces(shard, plan, row, batch)
+                yield from _pieces(shard, plan, row, batch, aim)
 
 
 def _open(shard: Shard) -> pq.ParquetFile:
@@ -60,7 +61,7 @@ def _open(shard: Shard) -> pq.ParquetFile:
 
 
 def _batches(
-    file: pq.ParquetFile, shard: Shard, wanted: npt.NDArray[np.int64] | None
+    file: pq.ParquetFile, shard: Shard, wanted: npt.NDArray[np.int64] | None, batch_bytes: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches with the index of their first row. Row groups of which the sample wants nothing are not read."""
     groups = list(range(shard.start, min(shard.stop, file.metadata.num_row_groups)))
@@ -72,7 +73,7 @@ def _batches(
         starts = np.concatenate([[0], np.cumsum(counts)])
         hit = np.diff(np.searchsorted(wanted, starts)) > 0
         runs = [(int(starts[place]), [group]) for place, group in enumerate(groups) if hit[place]]
-    size = _batch_rows(file, groups)
+    size = _batch_rows(file, groups, batch_bytes)
     try:
         for start, run in runs:
             place = start
@@ -83,28 +84,37 @@ def _batches(
         raise IntegrityError(f"{shard.source}: cannot be decoded: {error}; restore the file and run again") from error
 
 
-def _batch_rows(file: pq.ParquetFile, groups: list[int]) -> int:
-    """Rows that make a batch of about ``BATCH_BYTES`` in the widest row group."""
+def _batch_rows(file: pq.ParquetFile, groups: list[int], batch_bytes: int) -> int:
+    """Rows that make a batch of about ``batch_bytes`` in the widest row group."""
     metadata = [file.metadata.row_group(group) for group in groups]
     widest = max((group.total_byte_size / group.num_rows for group in metadata if group.num_rows), default=1.0)
-    return int(min(max(BATCH_BYTES / max(widest, 1.0), 1), MAX_BATCH_ROWS))
+    return int(min(max(batch_bytes / max(widest, 1.0), 1), MAX_BATCH_ROWS))
 
 
-def _pieces(shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.RecordBatch) -> Iterator[RawRows]:
-    """Return the batch in pieces that are not much larger than ``BATCH_BYTES``, whatever the footer said."""
-    n_pieces = min(-(-batch.nbytes // (2 * BATCH_BYTES)), batch.num_rows)
-    step = -(-batch.num_rows // max(n_pieces, 1))
-    for start in range(0, batch.num_rows, step):
-        yield _rows(shard, plan, row[start : start + step], batch.slice(start, step))
+def _pieces(
+    shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.RecordBatch, batch_bytes: int
+) -> Iterator[RawRows]:
+    """Return the batch in pieces that end once they have ``batch_bytes``, whatever the footer said."""
+    if batch.nbytes <= 2 * batch_bytes:
+        yield _rows(shard, plan, row, batch)
+        return
+    total = np.cumsum(row_bytes(pa.Table.from_batches([batch])))
+    start = 0
+    while start < batch.num_rows:
+        before = int(total[start - 1]) if start else 0
+        stop = min(int(np.searchsorted(total, before + batch_bytes)) + 1, batch.num_rows)
+        yield _rows(shard, plan, row[start:stop], batch.slice(start, stop - start))
+        start = stop
 
 
 def _rows(shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.RecordBatch) -> RawRows:
     quarantine = Quarantine(shard.key, shard.source)
+    batch = pa.RecordBatch.from_arrays([as_list(column) for column in batch.columns], batch.schema.names)
     large = _too_large(batch)
     broken = _invalid_text(batch) & ~large
     for place in np.flatnonzero(large | broken).tolist():
-        raw = _raw_bytes(batch, place)
-        quarantine.add(int(row[place]), "too_large" if large[place] else "invalid_utf8", raw)
+        head, size, digest = raw_part(batch, place)
+        quarantine.add_part(int(row[place]), "too_large" if large[place] else "invalid_utf8", head, size, digest)
     good = ~(large | broken)
     if not good.all():
         batch, row = batch.filter(pa.array(good)), row[good]
@@ -127,23 +137,8 @@ def _too_large(batch: pa.RecordBatch) -> Mask:
         return np.zeros(batch.num_rows, np.bool_)
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
-        sizes += _text_bytes(column)
+        sizes += value_bytes(column)
     return sizes > MAX_ROW_BYTES
-
-
-def _text_bytes(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Bytes of text in each value, at any depth."""
-    if is_text(array.type) and not pa.types.is_dictionary(array.type):
-        return np.asarray(pc.fill_null(pc.binary_length(array), 0).to_numpy()).astype(np.int64)
-    if is_list(array.type):
-        total = np.concatenate([[0], np.cumsum(_text_bytes(array.values))])
-        offsets = array.offsets.to_numpy()
-        return np.asarray(total[offsets[1:]] - total[offsets[:-1]])
-    sizes = np.zeros(len(array), np.int64)
-    if pa.types.is_struct(array.type):
-        for place in range(array.type.num_fields):
-            sizes += _text_bytes(array.field(place))
-    return sizes
 
 
 def _invalid_text(batch: pa.RecordBatch) -> Mask:
@@ -187,32 +182,3 @@ def _is_utf8(value: bytes | None) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _raw_bytes(batch: pa.RecordBatch, place: int) -> bytes:
-    """JSON of a row whose text keeps its bytes, valid or not."""
-    row = {name: _bytes_value(batch.column(name).slice(place, 1)) for name in batch.schema.names}
-    return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", errors="surrogateescape")
-
-
-def _bytes_value(array: pa.Array) -> Any:
-    return _escaped(array.cast(_bytes_type(plain(array.type))).to_pylist()[0])
-
-
-def _bytes_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type with bytes in the place of text, at any depth."""
-    if is_text(kind):
-        return pa.large_binary()
-    if is_list(kind):
-        return pa.large_list(_bytes_type(plain(kind.value_type)))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(item.name, _bytes_type(plain(item.type))) for item in kind])
-    return kind
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="surrogateescape")
-    if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
-    return [_escaped(item) for item in value] if isinstance(value, list) else value

@@ -15,6 +15,7 @@ from phrasemill.engine.ingest_fit import late_column
 from phrasemill.engine.ingest_quarantine import row_json
 from phrasemill.engine.ingest_rows import RawRows
 from phrasemill.engine.ingest_turns import REASONS, Turns
+from phrasemill.engine.ingest_unchanged import unchanged
 from phrasemill.engine.json_rows import json_rows
 from phrasemill.engine.parquet_rows import parquet_rows
 from phrasemill.engine.shapes import canonicalise
@@ -43,21 +44,24 @@ def table_schema(plan: InputPlan) -> pa.Schema:
     return pa.schema(fields)
 
 
-def read_shard(shard: Shard, plan: InputPlan) -> Iterator[RowBatch]:
+def read_shard(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) -> Iterator[RowBatch]:
     """Every row of the shard, or of the plan's sample of it, once: in ``table`` or in ``quarantine``, in order.
 
+    ``batch_bytes``: about how much is read at a time, None: as the readers think best. No row depends on it.
     ``id`` is the input's own as text, else the beginning of a blake3 of the canonical conversation.
     ``pm_messages_extra`` is JSON: one entry a turn, null or an object of the message's other keys; for preference rows
     an object with such a list for each of prompt, chosen and rejected.
 
     Raises:
-        InputError, IntegrityError: the file cannot be opened or decoded, or is not the one that was planned.
+        InputError, IntegrityError: the file cannot be opened or decoded, or is not the one that was planned; the
+            latter may be told after the last batch.
 
     """
     rows = parquet_rows if shard.kind == "parquet" else json_rows
     schema = table_schema(plan)
-    for raw in rows(shard, plan):
-        yield _batch(raw, plan, schema)
+    with unchanged(shard):
+        for raw in rows(shard, plan, batch_bytes):
+            yield _batch(raw, plan, schema)
 
 
 def _batch(raw: RawRows, plan: InputPlan, schema: pa.Schema) -> RowBatch:

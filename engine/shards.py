@@ -14,11 +14,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from phrasemill.engine.ingest_footer import check_footer
 from phrasemill.engine.ingest_lines import count_rows, line_start
+from phrasemill.engine.ingest_refuse import refuse
 from phrasemill.engine.ingest_sample import json_schema, parquet_schema, read_footer
 from phrasemill.engine.ingest_schema import FileSchema, is_json_text, passthrough, simple, union, usual_types
 from phrasemill.engine.shapes import Shape, detect
-from phrasemill.engine.source import Compression, Kind, SourceFile, identify, open_plain, resolve, stamp
+from phrasemill.engine.source import (
+    STREAM_ERRORS,
+    Compression,
+    Kind,
+    SourceFile,
+    identify,
+    open_plain,
+    resolve,
+    stamp,
+)
 from phrasemill.schemas.config import InputConfig
 from phrasemill.schemas.errors import InputError
 
@@ -28,15 +39,13 @@ TARGET_SHARD_BYTES: Final = 128 * 1024 * 1024
 TARGET_LINES_BYTES: Final = 64 * 1024 * 1024
 """Plain JSON lines are cut into shards of about this many bytes."""
 
-MAX_MEAN_ROW_BYTES: Final = 64 * 1024 * 1024
-"""A row group whose rows are larger on average is refused by its footer, before it is unpacked."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shard:
     """A part of a file: row groups (Parquet) or bytes (JSON) ``start:stop``. ``rows`` is None until they are counted.
 
     ``key`` depends on the content of the file and the range alone; of equal shards the later ones add ``-2``, ``-3``.
+    ``stamp`` is that of the file when it was hashed.
     """
 
     key: str
@@ -47,6 +56,7 @@ class Shard:
     start: int
     stop: int
     rows: int | None
+    stamp: str
 
     @property
     def source(self) -> str:
@@ -113,22 +123,19 @@ def plan_input(
 ) -> InputPlan:
     """Return the plan for an input: every footer and the first rows of JSON files are read, and each file is hashed.
 
+    One file that cannot be read refuses the input: a run that leaves a file out would be taken for one of the whole.
+
     ``limit``: a seeded sample of that many rows over all shards; ``head``: the first rows in the order of the paths.
     ``known``: files of an earlier plan; those whose stamp is unchanged are not hashed again.
     ``answered`` false: rows without an answer are read too.
 
     Raises:
-        InputError: nothing is found, a file cannot be read, no shape fits, or types of a column conflict.
+        InputError: nothing is found, files cannot be read (all are named), no shape fits, or types of a column
+            conflict.
 
     """
     earlier = {file.path: file for file in known}
-    opened = [_open(path, earlier.get(path)) for path in resolve(input.path)]
-    for item in opened:
-        if item.footer is None and not item.schema.types and _holds_text(item.file):
-            raise InputError(
-                f"{item.file.path}: got no row of JSON at its beginning, expected a JSON object a line or an array of "
-                "them; mend the file or take it out of the input"
-            )
+    opened = _open_all(resolve(input.path), earlier)
     read = tuple(item.file for item in opened)
     opened = [item for item in opened if item.schema.types]
     if not opened:
@@ -155,36 +162,61 @@ def plan_input(
     )
 
 
+def _open_all(paths: Sequence[str], earlier: Mapping[str, SourceFile]) -> list[_Opened]:
+    """Every file, or one error for all that cannot be read."""
+    opened, problems = [], []
+    for path in paths:
+        try:
+            opened.append(_open(path, earlier.get(path)))
+        except InputError as error:
+            problems.append(error.message)
+    refuse(problems)
+    return opened
+
+
 def _open(path: str, earlier: SourceFile | None) -> _Opened:
     file = earlier if earlier is not None and earlier.stamp == stamp(path) else identify(path)
     if file.kind != "parquet":
-        return _Opened(file, json_schema(file), None)
+        schema = json_schema(file)
+        if not schema.types and _holds_text(file):
+            raise InputError(
+                f"{path}: got no row of JSON at its beginning, expected a JSON object a line or an array of them; mend "
+                "the file or take it out of the input"
+            )
+        return _Opened(file, schema, None)
     footer = read_footer(path)
+    check_footer(path, footer, file.size)
     return _Opened(file, parquet_schema(path, footer), footer)
 
 
 def _holds_text(file: SourceFile) -> bool:
     """Whether a JSON file holds more at its beginning than white space and the brackets of an empty array."""
-    with open_plain(file.path, file.compression) as stream:
-        return bool(stream.read(4096).strip(b"\xef\xbb\xbf \t\r\n[]"))
+    try:
+        with open_plain(file.path, file.compression) as stream:
+            head = stream.read(4096)
+    except STREAM_ERRORS:
+        return True
+    return b"".join(head.removeprefix(b"\xef\xbb\xbf").split()) not in (b"", b"[]")
 
 
 def _require(shape: Shape, schemas: Sequence[FileSchema]) -> None:
+    problems = []
     for file in schemas:
         missing = [name for name in shape.needed if name not in file.types]
         if missing:
-            raise InputError(
+            problems.append(
                 f"{file.path} has no column {missing[0]!r}, which rows of the shape {shape.kind!r} need (the first "
                 f"shape that fits all files together); it has: {', '.join(file.types)}. Run it apart, or set "
                 "input.columns"
             )
+    refuse(problems)
 
 
 def _cut(item: _Opened) -> Iterator[Shard]:
     """Return the shards of one file, without keys."""
     file = item.file
     if item.footer is not None:
-        for start, stop, rows in _row_group_ranges(file.path, item.footer):
+        for start, stop, rows in _row_group_ranges(item.footer):
             yield _shard(file, start, stop, rows)
     elif file.kind == "jsonl" and file.compression == "none":
         start = 0
@@ -196,15 +228,10 @@ def _cut(item: _Opened) -> Iterator[Shard]:
         yield _shard(file, 0, file.size, None)
 
 
-def _row_group_ranges(path: str, footer: pq.FileMetaData) -> Iterator[tuple[int, int, int]]:
+def _row_group_ranges(footer: pq.FileMetaData) -> Iterator[tuple[int, int, int]]:
     start, size, rows = 0, 0, 0
     for index in range(footer.num_row_groups):
         group = footer.row_group(index)
-        if group.total_byte_size > MAX_MEAN_ROW_BYTES * max(group.num_rows, 1):
-            raise InputError(
-                f"{path}: the {group.num_rows} rows of row group {index} unpack to {group.total_byte_size} bytes, more "
-                f"than {MAX_MEAN_ROW_BYTES} a row; that is no chat data, take the file out of the input"
-            )
         if index > start and size + group.total_byte_size > TARGET_SHARD_BYTES:
             yield start, index, rows
             start, size, rows = index, 0, 0
@@ -215,7 +242,7 @@ def _row_group_ranges(path: str, footer: pq.FileMetaData) -> Iterator[tuple[int,
 
 
 def _shard(file: SourceFile, start: int, stop: int, rows: int | None) -> Shard:
-    return Shard("", file.path, file.kind, file.compression, file.content_hash, start, stop, rows)
+    return Shard("", file.path, file.kind, file.compression, file.content_hash, start, stop, rows, file.stamp)
 
 
 def _with_keys(shards: Iterable[Shard]) -> Iterator[Shard]:

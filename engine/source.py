@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
@@ -13,6 +14,7 @@ import blake3
 import fsspec
 import zstandard
 
+from phrasemill.engine.ingest_refuse import refuse
 from phrasemill.schemas.errors import InputError
 
 Kind = Literal["parquet", "jsonl", "json"]
@@ -24,8 +26,11 @@ LOOKED_FOR: Final = "*.parquet, *.jsonl, *.ndjson, *.json, the last three also w
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 """Read at a time where a file is streamed."""
 
-ZSTD_STEP_BYTES: Final = 4 * 1024
-"""Compressed bytes taken at a time: one step of a hostile stream then grows to 128 MiB at most."""
+ZSTD_STEP_BYTES: Final = 1024
+"""Compressed bytes taken at a time: one step of a hostile stream then grows to 32 MiB at most."""
+
+STREAM_ERRORS: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+"""What a damaged file or compressed stream raises while it is read."""
 
 _GLOB: Final = frozenset("*?[")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -46,16 +51,26 @@ class SourceFile:
 def resolve(paths: Sequence[str]) -> list[str]:
     """Every file behind these files, folders (searched to the bottom), globs and fsspec URLs, sorted, each once.
 
+    A link to a file counts as the file. A link to a folder is not followed: what it leads to is read already where it
+    lies inside the folder that is searched, and refused where it does not.
+
     Raises:
-        InputError: a path stands for no file of a known kind.
+        InputError: a path stands for no file of a known kind, or for one that cannot be read.
 
     """
     found: set[str] = set()
+    problems: list[str] = []
     for path in paths:
-        files = _files_behind(path)
-        if not files:
-            raise InputError(f"input.path {path!r} matches no file; looked for {LOOKED_FOR}")
+        try:
+            files = _files_behind(path, problems)
+        except InputError as error:
+            problems.append(error.message)
+            continue
+        if not files and not problems:
+            problems.append(f"input.path {path!r} matches no file; looked for {LOOKED_FOR}")
         found.update(files)
+    problems += [problem for path in sorted(found) if (problem := _problem(path))]
+    refuse(problems)
     return sorted(found)
 
 
@@ -72,22 +87,39 @@ def identify(path: str) -> SourceFile:
     try:
         if kind == "json" and _first_character(path, compression) != b"[":
             kind = "jsonl"
-        if is_remote(path):
-            return _identify_remote(path, kind, compression)
-        stat = os.stat(path)
-        hasher = blake3.blake3(max_threads=blake3.blake3.AUTO)
-        if stat.st_size:
-            hasher.update_mmap(path)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+        before = stamp(path)
+        size, content_hash = hashed(path)
+        after = stamp(path)
+    except STREAM_ERRORS as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    return SourceFile(path, kind, compression, stat.st_size, hasher.hexdigest(), stamp(path))
+    if before != after:
+        raise InputError(f"{path}: changed while it was read; run again once nothing writes to it")
+    return SourceFile(path, kind, compression, size, content_hash, after)
+
+
+def hashed(path: str) -> tuple[int, str]:
+    """Return the file's size in bytes and the blake3 of its content in hex.
+
+    It is read and never mapped: a mapped file that somebody cuts short ends the process.
+    """
+    hasher = blake3.blake3(max_threads=blake3.blake3.AUTO)
+    size = 0
+    with open_raw(path) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            hasher.update(chunk)
+            size += len(chunk)
+    return size, hasher.hexdigest()
 
 
 def stamp(path: str) -> str:
-    """Return a text that differs when the file may have changed: size with mtime, or a remote store's etag."""
+    """Return a text that differs when the file may have changed.
+
+    That is the size, the time of the last write and the time of the last change of any kind, which nobody can set
+    back; of a remote file the size and the store's etag.
+    """
     if not is_remote(path):
         stat = os.stat(path)
-        return f"{stat.st_size}-{stat.st_mtime_ns}"
+        return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
     system, inner = fsspec.core.url_to_fs(path)
     info = system.info(inner)
     mark = next((info[key] for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified") if key in info), "")
@@ -187,12 +219,12 @@ class _Zstd(io.RawIOBase):
         super().close()
 
 
-def _files_behind(path: str) -> list[str]:
+def _files_behind(path: str, problems: list[str]) -> list[str]:
     if is_remote(path):
         return _remote_files(path)
     if os.path.isdir(path):
-        return _folder_files(path)
-    if os.path.isfile(path):
+        return list(_folder_files(path, problems))
+    if os.path.lexists(path):
         kind_of(path)
         return [path]
     if _GLOB.isdisjoint(path):
@@ -200,12 +232,38 @@ def _files_behind(path: str) -> list[str]:
     matches = [str(match) for match in fsspec.filesystem("file").glob(os.path.abspath(path))]
     if not os.path.isabs(path):
         matches = [os.path.relpath(match) for match in matches]
-    folders = [file for match in matches if os.path.isdir(match) for file in _folder_files(match)]
-    return folders + [match for match in matches if os.path.isfile(match) and _known(match)]
+    folders = [file for match in matches if os.path.isdir(match) for file in _folder_files(match, problems)]
+    return folders + [match for match in matches if not os.path.isdir(match) and _known(match)]
 
 
-def _folder_files(path: str) -> list[str]:
-    return [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names if _known(name)]
+def _folder_files(path: str, problems: list[str]) -> Iterator[str]:
+    root = os.path.join(os.path.realpath(path), "")
+
+    def unlisted(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be listed: {error.strerror}; make it readable or take it out")
+
+    for folder, below, names in os.walk(path, onerror=unlisted):
+        for name in below:
+            target = os.path.join(os.path.realpath(os.path.join(folder, name)), "")
+            if os.path.islink(os.path.join(folder, name)) and not target.startswith(root):
+                problems.append(
+                    f"{os.path.join(folder, name)}: is a link to a folder outside of {path}, which is not followed; "
+                    f"name {target} in the input, or take the link out"
+                )
+        yield from (os.path.join(folder, name) for name in names if _known(name))
+
+
+def _problem(path: str) -> str | None:
+    """Why a path that was found is no file that can be opened; None where it is one."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return f"{path!a}: its name is not UTF-8; rename it"
+    if is_remote(path) or os.path.isfile(path):
+        return None
+    if os.path.islink(path) and not os.path.exists(path):
+        return f"{path}: is a link that leads nowhere; mend it or take it out of the input"
+    return f"{path}: is no regular file; take it out of the input"
 
 
 def _remote_files(path: str) -> list[str]:
@@ -239,13 +297,3 @@ def _first_character(path: str, compression: Compression) -> bytes:
         while head and not head.strip():
             head = stream.read(CHUNK_BYTES)
     return head.strip()[:1]
-
-
-def _identify_remote(path: str, kind: Kind, compression: Compression) -> SourceFile:
-    hasher = blake3.blake3(max_threads=blake3.blake3.AUTO)
-    size = 0
-    with open_raw(path) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            hasher.update(chunk)
-            size += len(chunk)
-    return SourceFile(path, kind, compression, size, hasher.hexdigest(), stamp(path))

@@ -21,6 +21,9 @@ from phrasemill.filters.masks import is_json, reasoning_stop
 ROUNDS: Final = 4
 """How many layers of disguise are lifted: an entity may stand for a letter, markup, or a part of an entity."""
 
+MAX_MARKS: Final = 32
+"""Combining marks of one run that are composed; no script needs as many, and composing takes quadratic time."""
+
 Edit = tuple[int, int, str]
 """``text[start:stop]`` becomes the new text."""
 
@@ -260,7 +263,7 @@ def _plain(kind: str | None, old: str, before: str, behind: str) -> str:
     if kind == "form":
         return FORMS[ord(old)]
     if kind == "marks":
-        return unicodedata.normalize("NFC", old)
+        return unicodedata.normalize("NFC", old[:MAX_MARKS]) + old[MAX_MARKS:]
     if kind == "wide":
         return old.translate(FULLWIDTH) if _WIDE_LETTER.search(old) else old
     if kind == "hidden":

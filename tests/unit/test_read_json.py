@@ -17,6 +17,7 @@ from phrasemill.engine.json_rows import block_schema
 from phrasemill.engine.read import RowBatch, read_shard, table_schema
 from phrasemill.engine.shards import InputPlan, plan_input
 from phrasemill.schemas.config import InputConfig
+from phrasemill.schemas.errors import IntegrityError
 
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 GOOD = {"id": "g", "messages": TALK}
@@ -188,25 +189,22 @@ def test_a_line_too_long_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.json.gz"])
-def test_a_cut_off_file_gives_what_can_be_read_and_says_so(tmp_path: Path, name: str) -> None:
+def test_a_cut_off_file_is_an_integrity_error(tmp_path: Path, name: str) -> None:
     rows = [GOOD | {"id": str(row), "note": f"{row * 7919 % 10007}" * 9} for row in range(3000)]
     data = orjson.dumps(rows) if "json." in name else b"".join(orjson.dumps(row) + b"\n" for row in rows)
     packed = gzip.compress(data) if name.endswith("gz") else zstandard.ZstdCompressor(level=1).compress(data)
     (tmp_path / name).write_bytes(packed[: len(packed) // 2])
     plan = plan_of(tmp_path / name)
-    good, bad = outcome(plan)
-    assert [reason for _, reason in bad][-1:] == ["bad_json"]
-    assert len(bad) == 1
-    assert [row["row"] for row in good] == list(range(len(good)))
-    assert bad[0][0] == len(good)
-    (entry,) = [entry for batch in read(plan) for entry in batch.quarantine.to_pylist()]
-    assert "damaged from here on" in entry["detail"]
+    with pytest.raises(IntegrityError, match=rf"{name}: cannot be read to its end"):
+        read(plan)
+    with pytest.raises(IntegrityError, match=rf"{name}: cannot be read to its end"):
+        plan_of(tmp_path / name, limit=5)
 
 
-def test_a_broken_array_gives_the_elements_before(tmp_path: Path) -> None:
+def test_a_broken_array_is_an_integrity_error(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"[" + orjson.dumps(GOOD) + b"," + orjson.dumps(GOOD) + b', {"id": 1')
-    good, bad = outcome(plan_of(tmp_path / "a.json"))
-    assert (len(good), bad) == (2, [(2, "bad_json")])
+    with pytest.raises(IntegrityError, match=r"a\.json: cannot be read to its end"):
+        read(plan_of(tmp_path / "a.json"))
 
 
 def test_elements_of_an_array_that_are_no_objects(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_an_input_without_rows_is_refused(tmp_path: Path) -> None:
 
 def test_a_row_group_that_unpacks_to_giant_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet(tmp_path / "a.parquet", rows(3, note="x" * 5000))
-    monkeypatch.setattr(shards_module, "MAX_MEAN_ROW_BYTES", 1000)
+    monkeypatch.setattr("phrasemill.engine.ingest_footer.MAX_MEAN_ROW_BYTES", 1000)
     with pytest.raises(InputError, match=r"a\.parquet: the 3 rows of row group 0 unpack to"):
         plan(tmp_path)
 
