@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import orjson
 
-from phrasemill.engine.card import write_card
-from phrasemill.engine.catalog import write_catalog
+from phrasemill.engine.beside import compile_folder
+from phrasemill.engine.damage import mend_folder, take_back
 from phrasemill.engine.fates import refuses
 from phrasemill.engine.fingerprints import fingerprint
 from phrasemill.engine.folder import LOGS, REQUESTS, check_ours, commits_by_key, locked, sweep
@@ -31,8 +31,9 @@ from phrasemill.engine.generate_settings import (
 from phrasemill.engine.generate_settle import Settler
 from phrasemill.engine.generate_stratum import Stratum, StratumReport, run_stratum
 from phrasemill.engine.generate_where import read_predicates
+from phrasemill.engine.judge_desk import until_stopped
 from phrasemill.engine.judge_turns import Judge
-from phrasemill.engine.manifest import COMMITS_NAME, Manifest, ShardCommit, read_manifest, write_atomic, write_manifest
+from phrasemill.engine.manifest import COMMITS_NAME, Manifest, ShardCommit, read_manifest, write_atomic
 from phrasemill.engine.progress import progress
 from phrasemill.engine.quality import judge_files
 from phrasemill.engine.rewrite import acting, find_hits
@@ -69,6 +70,8 @@ class GenerateReport:
     manifest: Manifest
     strata: list[StratumReport] = field(default_factory=list)
     mixed: MixReport | None = None
+    taken_back: tuple[str, ...] = ()
+    """Shards that were damaged and were done anew."""
     overrides_missed: tuple[str, ...] = ()
     """Ids of rows on which a person gave a verdict and which did not come up, or had no such turn."""
     seconds: float = 0.0
@@ -117,11 +120,13 @@ def execute_generation(
         read_manifest(base)
     work = _Work(prepare(config), out, base, show_progress)
     with locked(out), stop_on_signals() as stop:
+        mend_folder(out, fingerprint(config.model_dump(mode="json")), dump_generate_config(config), None)
         commits = commits_by_key(out)
         _refuse_other(work, commits)
         write_atomic(out / "config.yaml", dump_generate_config(config).encode())
+        taken_back = take_back(out, commits, None, show_progress=show_progress)
         sweep(out, list(commits.values()))
-        report = GenerateReport(out, _manifest(work, commits))
+        report = GenerateReport(out, _manifest(work, commits), taken_back=taken_back)
         try:
             asyncio.run(_generate(work, commits, report, stop))
             if not stop and config.mix is not None:
@@ -144,7 +149,7 @@ async def _generate(work: _Work, commits: dict[str, ShardCommit], report: Genera
     met: set[str] = set()
     async with AsyncExitStack() as opened:
         log = opened.enter_context(AttemptLog(work.out / REQUESTS, sources))
-        voices = await _voices(work, opened)
+        voices = await until_stopped(_voices(work, opened), stop)
         untrusted = (
             trusted(config.judge, voices["judge"].client.model, work.prepared.traits)
             if "judge" in work.prepared.recipe.speakers
@@ -262,6 +267,7 @@ def _desk(work: _Work, voices: Mapping[Any, Voice], log: AttemptLog) -> Desk:
         seed=config.seed,
         recipe=work.prepared.recipe.name,
         scorer=open_judge(config.judge, work.prepared.traits) if "judge" in voices else None,
+        more_tokens=True,
     )
 
 
@@ -313,9 +319,6 @@ def _manifest(work: _Work, commits: Mapping[str, ShardCommit]) -> Manifest:
 
 
 def _write_out(work: _Work, report: GenerateReport) -> None:
-    write_manifest(work.out, report.manifest)
-    write_catalog(work.out, report.manifest)
-    write_card(work.out, report.manifest, work.prepared.config)
     strata = [
         {
             "trait": each.trait,
@@ -334,6 +337,7 @@ def _write_out(work: _Work, report: GenerateReport) -> None:
     missed = list(report.overrides_missed)
     body = {"recipe": work.prepared.recipe.name, "traits": strata, "mixed": mixed, "overrides_missed": missed}
     write_atomic(work.out / REPORT_NAME, orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    report.manifest = compile_folder(work.out, report.manifest, work.prepared.config)
 
 
 def _lacking(report: GenerateReport) -> str:

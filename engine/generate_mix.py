@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from phrasemill.engine.columns import constant, single, string_lists
 from phrasemill.engine.fingerprints import fingerprint
-from phrasemill.engine.folder import TEMPORARY, publish_shard, unpublish
+from phrasemill.engine.folder import fresh_work, publish_shard, unpublish
 from phrasemill.engine.generate_items import published_files
 from phrasemill.engine.generate_lay_out import generated_schema
 from phrasemill.engine.manifest import ShardCommit, check_ledger, part_path
@@ -75,7 +75,7 @@ def mix_in(
         unpublish(out, old)
         del commits[old.key]
     schema = generated_schema()
-    work = out / TEMPORARY / key
+    work = fresh_work(out, key)
     writers = {
         name: PartWriter(work / part_path(name, key), part_path(name, key), each, config.output.compression)
         for name, each in (("sft", schema), ("verdicts", VERDICTS))

@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from phrasemill.engine.fingerprints import fingerprint
-from phrasemill.engine.folder import TEMPORARY, publish_shard
+from phrasemill.engine.folder import fresh_work, publish_shard
 from phrasemill.engine.generate_lay_out import Block, Ended, write_block
 from phrasemill.engine.generate_settle import Settler
 from phrasemill.engine.manifest import ShardCommit, part_path
@@ -33,6 +33,8 @@ BLOCK_ITEMS: Final = 256
 
 _LOOK_AHEAD: Final = 4
 """Items begun beyond those that run, as a multiple: a slow one at the front must not leave the server idle."""
+_RUNNING: Final = 2
+"""Items that run for each request that may be in flight: some wait for their next try, or are looked at."""
 _POLL_SECONDS: Final = 0.2
 
 
@@ -101,12 +103,14 @@ async def run_stratum(
     if work.is_over():
         return report
     pending: deque[asyncio.Task[_Rolled]] = deque()
-    running = asyncio.Semaphore(stratum.concurrency)
+    running = asyncio.Semaphore(stratum.concurrency * _RUNNING)
     try:
         while not stop:
             while not work.used_up and len(pending) < work.window() and (item := work.next_item()) is not None:
                 pending.append(asyncio.create_task(_roll(stratum, item, running)))
             if not pending:
+                if work.take_over_next():
+                    continue
                 break
             rolled = await _first(pending, stop)
             if rolled is None:
@@ -192,18 +196,21 @@ class _Work:
         self.on_item = on_item
         self.on_shard = on_shard
         self.used_up = False
+        self._known: dict[str, ShardCommit] = {}
         self._begun = 0
         self._block: list[Ended] = []
 
     def take_over(self, known: dict[str, ShardCommit]) -> None:
-        """Count the blocks that are published, and pass over their items."""
-        block = 0
-        while (commit := known.get(self.stratum.key(block))) is not None:
+        """Count the blocks that are published, and pass over their items.
+
+        Blocks behind one that is missing wait for their turn: what the settler has seen must not depend on it.
+        """
+        self._known = known
+        while (commit := known.get(self.stratum.key(self._begun // BLOCK_ITEMS))) is not None:
             self._count(commit)
             for _ in range(commit.rows_in):
                 next(self.stratum.items, None)
             self._begun += commit.rows_in
-            block += 1
             if commit.rows_in < BLOCK_ITEMS:
                 break
         self.report.items = self._begun
@@ -212,6 +219,15 @@ class _Work:
             self._decide()
             self.used_up = True
             self.report.stopped = self.report.stopped or self._why_used_up()
+
+    def take_over_next(self) -> bool:
+        """Whether the next block is published already, and there is still something to do behind it."""
+        if not self._next_is_known():
+            return False
+        before = self.report.accepted
+        self.take_over(self._known)
+        self.on_rows(self.report.accepted - before)
+        return not self.is_over()
 
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
@@ -226,7 +242,12 @@ class _Work:
         return min(most, max(self.stratum.concurrency, 2 * lacking))
 
     def next_item(self) -> Item | None:
-        """The next item with its place in the output; None, from then on, where there is no other."""
+        """The next item with its place in the output.
+
+        None, from then on, where there is no other; None for now where the next block is published already.
+        """
+        if self._next_is_known():
+            return None
         item = next(self.stratum.items, None)
         if item is None:
             self.used_up = True
@@ -262,6 +283,10 @@ class _Work:
         self.report.stopped = self.report.stopped or self._why_used_up()
         if self._block:
             await self._publish()
+
+    def _next_is_known(self) -> bool:
+        number, row = divmod(self._begun, BLOCK_ITEMS)
+        return row == 0 and self.stratum.key(number) in self._known
 
     def _decide(self) -> bool:
         """Whether the trait is done, and why. Only what was settled counts."""
@@ -307,7 +332,7 @@ class _Work:
             fingerprint=stratum.fingerprint,
             seed=stratum.desk.seed,
         )
-        work = stratum.out / TEMPORARY / block.key
+        work = fresh_work(stratum.out, block.key)
         ended = stratum.settler.paired(ended)
         commit = await asyncio.to_thread(write_block, work, block, ended, stratum.output)
         await asyncio.to_thread(publish_shard, stratum.out, work, commit)

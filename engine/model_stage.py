@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,20 +13,25 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from phrasemill.engine.finish import finish_shard
-from phrasemill.engine.folder import LOGS, REQUESTS, STAGED, TEMPORARY, publish_shard
+from phrasemill.engine.folder import LOGS, REQUESTS, STAGED, fresh_work, publish_shard
+from phrasemill.engine.judge_desk import until_stopped
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import ShardCommit
-from phrasemill.engine.quality import open_quality
+from phrasemill.engine.quality import Quality, open_quality
 from phrasemill.engine.rewrite import RewrittenRow, Studio, rewrite_row
 from phrasemill.engine.sft import WAITING
 from phrasemill.engine.shard_job import WAITING_FILE
 from phrasemill.engine.stopping import Stop
 from phrasemill.generators.attempts import AttemptLog
 from phrasemill.generators.backend import open_backend
+from phrasemill.generators.client import Client
 from phrasemill.schemas.config import RunConfig
 from phrasemill.schemas.trait import Trait
 
 _POLL_SECONDS: Final = 0.2
+
+_ROWS_PER_SLOT: Final = 2
+"""Rows in work for each request that may be in flight: some wait for their next try, or are looked at."""
 
 _READ: Final = ("id", "messages", "pm_messages_extra", "pm_rules", "pm_shard", "pm_row", WAITING)
 """Columns of a staged row that its writing needs; the input's own columns stay in the file."""
@@ -105,12 +110,14 @@ async def _work(
 ) -> None:
     rows = _rows(out, drafts)
     taking = asyncio.Lock()
+    publishing: set[asyncio.Task[None]] = set()
     with AttemptLog(out / REQUESTS, sources) as log:
-        async with (
-            open_backend(config.backend, logs=out / LOGS) as client,
-            open_quality(config, trait, client, log, out / LOGS) as quality,
-        ):
+        async with AsyncExitStack() as opened:
+            client, quality = await until_stopped(_voices(out, trait, config, log, opened), stop)
             studio = Studio(client, trait, judge, config, log, quality)
+
+            async def publish(shard: _Open) -> None:
+                on_shard(await asyncio.to_thread(_publish, out, shard, config))
 
             async def worker() -> None:
                 while not stop:
@@ -124,9 +131,23 @@ async def _work(
                     shard.done.append(ended)
                     on_row(1)
                     if len(shard.done) == shard.left:
-                        on_shard(await asyncio.to_thread(_publish, out, shard, config))
+                        task = asyncio.ensure_future(publish(shard))
+                        publishing.add(task)
+                        await asyncio.shield(task)
 
-            await _all_or_stop([worker() for _ in range(config.backend.concurrency)], stop)
+            try:
+                await _all_or_stop([worker() for _ in range(config.backend.concurrency * _ROWS_PER_SLOT)], stop)
+            finally:
+                # What is whole is published, and known to be, whatever ends the others.
+                await asyncio.gather(*publishing, return_exceptions=True)
+
+
+async def _voices(
+    out: Path, trait: Trait, config: RunConfig, log: AttemptLog, opened: AsyncExitStack
+) -> tuple[Client, Quality | None]:
+    """Who writes and who judges; servers that are started are ready then."""
+    client = await opened.enter_async_context(open_backend(config.backend, logs=out / LOGS))
+    return client, await opened.enter_async_context(open_quality(config, trait, client, log, out / LOGS))
 
 
 async def _all_or_stop(workers: Sequence[Any], stop: Stop) -> None:
@@ -159,7 +180,7 @@ async def _rows(out: Path, drafts: Mapping[str, ShardCommit]) -> AsyncIterator[t
 
 def _publish(out: Path, shard: _Open, config: RunConfig) -> ShardCommit:
     key = shard.draft.key
-    work = out / TEMPORARY / key
+    work = fresh_work(out, key)
     commit = finish_shard(out / STAGED / key, work, shard.draft, shard.done, config)
     publish_shard(out, work, commit)
     return commit

@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import yaml
 
-from phrasemill.engine.card import write_card
-from phrasemill.engine.catalog import write_catalog
+from phrasemill.engine.beside import compile_folder
+from phrasemill.engine.damage import mend_folder, take_back
 from phrasemill.engine.fingerprints import fingerprint
 from phrasemill.engine.folder import (
     REQUESTS,
-    TEMPORARY,
     check_ours,
     commits_by_key,
+    fresh_work,
     locked,
     publish_shard,
     sweep,
@@ -32,7 +32,7 @@ from phrasemill.engine.folder import (
 from phrasemill.engine.generate_lay_out import Block, Ended, write_block
 from phrasemill.engine.judge_desk import WINDOW, in_order, until_stopped
 from phrasemill.engine.judge_turns import Judge
-from phrasemill.engine.manifest import COMMITS_NAME, Manifest, ShardCommit, write_atomic, write_manifest
+from phrasemill.engine.manifest import COMMITS_NAME, Manifest, ShardCommit, write_atomic
 from phrasemill.engine.probe_evidence import with_hits
 from phrasemill.engine.progress import progress
 from phrasemill.engine.settings import leaves, with_packs
@@ -56,7 +56,14 @@ _VERSION: Final = 1
 """Raised by one when the same answers start to make other rows."""
 
 _RECIPE: Final = "probe"
-_FREE: Final = ("backend.concurrency", "backend.threads", "backend.timeout_seconds", "backend.api_key_env")
+_FREE: Final = (
+    "backend.concurrency",
+    "backend.threads",
+    "backend.timeout_seconds",
+    "backend.wait_seconds",
+    "backend.api_key_env",
+    "backend.api_key_file",
+)
 """Keys on which no answer depends."""
 
 
@@ -78,11 +85,15 @@ class ProbeConfig(Section):
 
 @dataclass(slots=True)
 class ProbeReport:
-    """What a probe did. ``silent``: traits without a prompt; replayed requests were answered from the log."""
+    """What a probe did. ``silent``: traits without a prompt; replayed requests were answered from the log.
+
+    ``taken_back`` blocks were damaged and done anew.
+    """
 
     out: Path
     manifest: Manifest
     silent: tuple[str, ...] = ()
+    taken_back: tuple[str, ...] = ()
     sent: int = 0
     replayed: int = 0
     seconds: float = 0.0
@@ -122,20 +133,19 @@ def execute_probe(
     items = tuple(_items(config, traits))
     probe = _Probe(config, out, judge, items, _blocks(config, traits, items, judge))
     with locked(out), stop_on_signals() as stop:
+        mend_folder(out, fingerprint(config.model_dump(mode="json")), _dump(config), None)
         _refuse_other(config, out)
         write_atomic(out / "config.yaml", _dump(config).encode())
         commits = commits_by_key(out)
+        taken_back = take_back(out, commits, None, show_progress=show_progress)
         sweep(out, list(commits.values()))
         _retire(probe, commits)
-        report = ProbeReport(out, _manifest(probe, commits), silent)
+        report = ProbeReport(out, _manifest(probe, commits), silent, taken_back)
         try:
             with progress("probing", len(items), "requests", enabled=show_progress) as advance:
                 asyncio.run(until_stopped(_ask_all(probe, commits, report, advance), stop))
         finally:
-            report.manifest = _manifest(probe, commits)
-            write_manifest(out, report.manifest)
-            write_catalog(out, report.manifest)
-            write_card(out, report.manifest, card)
+            report.manifest = compile_folder(out, _manifest(probe, commits), card)
             report.seconds = time.monotonic() - started
     return report
 
@@ -195,7 +205,7 @@ def _publish(probe: _Probe, ended: Sequence[Ended]) -> ShardCommit:
         fingerprint=probe.blocks[item.shard],
         seed=probe.config.seed,
     )
-    work = probe.out / TEMPORARY / block.key
+    work = fresh_work(probe.out, block.key)
     output = OutputConfig(preference=False)
     commit = with_hits(work, write_block(work, block, ended, output), ended, probe.judge, output)
     publish_shard(probe.out, work, commit)

@@ -103,11 +103,12 @@ async def _rewrite_turn(
     task: TurnTask, shift: int, turns: int, studio: Studio, attempts: list[Attempt]
 ) -> tuple[str | None, str, bool]:
     """The new text or None, the reason, and whether the conversation must be cut after it. ``turns``: of the row."""
+    before = len(attempts)
     result = await _ask(task, studio, shift, 0, attempts)
     has_later_turns = task.turn + 1 < turns
     if result[0] is None and result[1] == LOST_REFERENCE and has_later_turns and studio.config.policy.cut_conversation:
         alone = replace(task, messages=task.messages[: task.turn + 1])
-        text, reason = await _ask(alone, studio, shift, studio.config.regenerate.attempts, attempts)
+        text, reason = await _ask(alone, studio, shift, len(attempts) - before, attempts)
         return text, reason, True
     return result[0], result[1], False
 

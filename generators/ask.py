@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from phrasemill.generators.attempts import Attempt, AttemptLog, request_hash
 from phrasemill.generators.client import Client, Completion
-from phrasemill.generators.guards import check_answer
+from phrasemill.generators.guards import TRUNCATED, check_answer
 from phrasemill.generators.retry import RequestFailed, RequestRefused
 from phrasemill.generators.tasks import Hit, Message
 from phrasemill.generators.traits import trait_hash
@@ -36,6 +36,7 @@ TEMPLATE_VERSION: Final = "ask-1"
 FAILED: Final = "failed"
 """First part of the reason of an item that ended because a request of it was refused or kept failing."""
 
+_MORE_TOKENS: Final = 2
 _REASONING: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE)
 
 
@@ -65,6 +66,7 @@ class Desk:
     ``scan(trait, text, previous_user)``: the hits on which the policy would act under the trait.
     ``refuses(text, previous_user)``: whether the text is a refusal. ``find(text, previous_user)``: every hit that
     counts, whatever the policy does with it. ``scorer``: who scores answers; None: the model that speaks as ``judge``.
+    ``more_tokens``: an answer that runs into ``backend.max_tokens`` is asked for once more, with twice the tokens.
     """
 
     voices: Mapping[Speaker, Voice]
@@ -75,6 +77,7 @@ class Desk:
     seed: int
     recipe: str
     scorer: Scorer | None = None
+    more_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +149,35 @@ class Ask:
             asyncio.CancelledError: the attempt is recorded as cancelled.
         """
         voice = self.desk.voices[who]
-        settings = voice.settings
+        limit = voice.settings.max_tokens if max_tokens is None else max_tokens
         sampling: dict[str, Any] = {
-            "max_tokens": settings.max_tokens if max_tokens is None else max_tokens,
-            "temperature": settings.temperature if temperature is None else temperature,
-            "top_p": settings.top_p,
+            "max_tokens": limit,
+            "temperature": voice.settings.temperature if temperature is None else temperature,
+            "top_p": voice.settings.top_p,
         }
         extras: dict[str, Any] = {"stop": list(stop), "banned": list(banned), "schema": schema}
         extras |= {"choices": list(choices)}
-        wired = {name: value for name, value in extras.items() if value}
-        params = {**sampling, **wired}
+        options = sampling | {name: value for name, value in extras.items() if value}
         plain = [{"role": message.role, "content": message.content} for message in messages]
-        attempt = self._attempt(voice, part, turn, number, params, plain)
-        completion, replayed = await self._completion(attempt, voice, plain, {**sampling, **wired})
+        answer = await self._answer(voice, part, turn, number, options, plain)
+        is_free = max_tokens is None and schema is None and not choices
+        if answer.finish_reason == "length" and is_free and self.desk.more_tokens:
+            self.reject(answer, TRUNCATED)
+            options["max_tokens"] = limit * _MORE_TOKENS
+            answer = await self._answer(voice, part, turn, number, options, plain)
+        return answer
+
+    async def _answer(
+        self,
+        voice: Voice,
+        part: str,
+        turn: int | None,
+        number: int,
+        options: Mapping[str, Any],
+        messages: Sequence[Mapping[str, str]],
+    ) -> Answer:
+        attempt = self._attempt(voice, part, turn, number, options, messages)
+        completion, replayed = await self._completion(attempt, voice, messages, options)
         text = _REASONING.sub("", completion.text).strip()
         attempt = replace(attempt, replayed=replayed, outcome="answered", **_answered(completion))
         self.desk.log.record(attempt)

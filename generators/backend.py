@@ -24,6 +24,9 @@ LOCAL_TIMEOUT_SECONDS: Final = 3600.0
 """``timeout_seconds`` is for servers elsewhere: a slow answer of the embedded one is not a lost one, and asking again
 on a busy machine only makes all of them slower."""
 
+MAX_KEY_BYTES: Final = 10_000
+"""Nothing behind this many bytes of a key's file is read."""
+
 _started: dict[str, tuple[VllmServers, int]] = {}
 """Servers of this process by what they were started with, and how many use them."""
 _starting = threading.Lock()
@@ -60,14 +63,14 @@ async def _client(config: BackendConfig, retry: RetryPolicy | None) -> Client:
     else:
         if config.url is None or config.model is None:
             raise ConfigError(f"backend {config.use}: needs url (for example http://localhost:8000/v1) and model")
-        url, model, key, timeout = config.url, config.model, _key(config.api_key_env), config.timeout_seconds
+        url, model, key, timeout = config.url, config.model, read_key(config), config.timeout_seconds
     return Client(
         url,
         model,
         key=key,
         concurrency=config.concurrency,
         timeout_seconds=timeout,
-        retry=retry,
+        retry=retry or RetryPolicy(down_after=config.wait_seconds),
     )
 
 
@@ -122,10 +125,33 @@ def _default_logs() -> Path:
     return cache_folder() / "vllm" / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
-def _key(variable: str | None) -> str | None:
-    if variable is None:
+def read_key(config: BackendConfig) -> str | None:
+    """The key for a server, from the environment or a file; None where the configuration names neither.
+
+    Raises:
+        ConfigError: there is none, or it cannot be sent; the message does not repeat it.
+    """
+    if config.api_key_env is not None:
+        where = f"backend.api_key_env: the environment variable {config.api_key_env}"
+        key = os.environ.get(config.api_key_env, "")
+    elif config.api_key_file is not None:
+        where = f"backend.api_key_file: {config.api_key_file}"
+        key = _file_content(Path(config.api_key_file).expanduser(), where)
+    else:
         return None
-    key = os.environ.get(variable, "").strip()
+    key = key.strip()
     if not key:
-        raise ConfigError(f"backend.api_key_env: the environment variable {variable} is not set or empty")
+        raise ConfigError(f"{where} is not set or empty, expected a key")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError(f"{where} holds more than a key, expected one word of plain characters and nothing else")
     return key
+
+
+def _file_content(path: Path, where: str) -> str:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{where}: no such file, expected one that holds the key alone")
+        with path.open("rb") as file:
+            return file.read(MAX_KEY_BYTES).decode("latin-1")
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be read: {error.strerror or error}") from error

@@ -10,66 +10,53 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx
 import orjson
 
+from phrasemill.generators.address import checked_url, joined, shown
 from phrasemill.generators.bans import Dialect
+from phrasemill.generators.pace import Pace
+from phrasemill.generators.pools import OneServer, Pool
+from phrasemill.generators.replies import Replies
 from phrasemill.generators.retry import (
+    OVERLOADED,
     REFUSED,
     RETRIED,
     Health,
     RequestFailed,
     RequestRefused,
     RetryPolicy,
+    Tries,
     retry_after_seconds,
 )
-from phrasemill.generators.wire import MAYBE_REFUSED, answer_fields, error_code, parse_completion, without
+from phrasemill.generators.transport import Received, TooLarge, Transport
+from phrasemill.generators.wire import (
+    MAYBE_REFUSED,
+    answer_fields,
+    error_code,
+    parse_completion,
+    served_models,
+    without,
+)
 from phrasemill.generators.wire import Choice as Choice
 from phrasemill.generators.wire import Completion as Completion
-from phrasemill.schemas.errors import BackendError, ConfigError
+from phrasemill.schemas.errors import BackendError, BackendRefused
 
 _HINTS: Final = {
     401: "the key was not accepted: check the variable that backend.api_key_env names",
     403: "the key may not use this model: check the key and backend.model",
-    404: "no such address or model: check backend.url (it ends in /v1) and backend.model",
 }
+_ELSEWHERE: Final = "the server sends requests to another address, where no key may follow: set backend.url to it"
+_NO_SERVER: Final = "is this an OpenAI-compatible server? Check backend.url"
 _PROBE_SECONDS: Final = 5.0
-_FORBIDDEN_HOSTS: Final = frozenset({"169.254.169.254", "metadata.google.internal"})
-
-
-class Pool(Protocol):
-    """Servers that answer for one model, and who watches over them."""
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether dead servers are started again and given up here; else the client gives up by itself."""
-
-    async def take(self) -> str:
-        """The address (with ``/v1``) for one request; waits while no server is ready.
-
-        Raises:
-            BackendError: the servers are given up.
-        """
-
-    def give_back(self, url: str, *, answered: bool | None) -> None:
-        """The request to ``url`` is over; None: it was cancelled, which says nothing about the server."""
-
-
-@dataclass(frozen=True, slots=True)
-class _OneServer:
-    url: str
-    is_watched: bool = False
-
-    async def take(self) -> str:
-        return self.url
-
-    def give_back(self, url: str, *, answered: bool | None) -> None:
-        pass
+_CANARY_SECONDS: Final = 30.0
+"""Within so long a server must answer one token to count as up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +69,9 @@ class _Retry:
 
 class Client:
     """Requests to one server for one model: keep-alive, at most ``concurrency`` at a time, retried with jitter.
+
+    Fewer are in flight while the server shows that it has too much to do; a request that waits for its next try holds
+    no place. A request is given up only when the server was seen to answer another one right before the last try.
 
     Use as an async context manager, in one event loop.
     """
@@ -103,27 +93,24 @@ class Client:
             ConfigError: the address is not http or https, or is one of a cloud's metadata service.
         """
         self.model = model
-        self.url = _checked_url(url)
-        self.shown_url = str(self.url.copy_with(userinfo=b"", query=None, fragment=None))
+        self.url = checked_url(url)
+        self.shown_url = shown(self.url)
         self.sent = 0
-        """Tries that went out, retries included."""
+        """Tries that went out: first ones, those again, and small requests that ask whether the server is up."""
+        self._key = key
         self._timeout = timeout_seconds
         self._retry = retry or RetryPolicy()
-        self._health = Health()
-        self._slots = asyncio.Semaphore(concurrency)
-        self._pool: Pool = pool or _OneServer(str(self.url))
+        self._health = Health(self._retry)
+        self._pace = Pace(concurrency, self._retry.share)
+        self._replies = Replies()
+        self._pool: Pool = pool or OneServer(str(self.url))
         self._dialect: Dialect | None = None
         self._taken: frozenset[str] = frozenset()
         self._refused: frozenset[str] = frozenset()
-        self._probing = asyncio.Lock()
-        limits = httpx.Limits(max_connections=concurrency + 1, max_keepalive_connections=concurrency + 1)
-        # A proxy of the environment must not come between this process and a server on the same machine.
-        self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else None,
-            timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds), pool=None),
-            limits=limits,
-            trust_env=self.url.host not in ("localhost", "127.0.0.1", "::1"),
-        )
+        self._probing, self._waiting, self._suspects = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        canary = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0.0}
+        self._canary = orjson.dumps(canary)
+        self._transport = Transport(self.url.host, key, timeout_seconds, concurrency + 1)
 
     async def __aenter__(self) -> Client:
         return self
@@ -131,7 +118,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._transport.__aexit__(kind, error, trace)
 
     async def chat(
         self,
@@ -194,21 +181,20 @@ class Client:
     async def _answer(self, body: Mapping[str, Any], began: float) -> Completion:
         """The answer to one request body; what an unknown server refuses is left out, from then on."""
         asked = without(body, self._refused)
-        async with self._slots:
-            try:
-                completion = await self._completion(orjson.dumps(asked), began)
-            except RequestRefused:
-                doubtful = [name for name in MAYBE_REFUSED if name in asked and name not in self._taken]
-                if not doubtful or await self.dialect() != "other":
-                    raise
-                for refused in _droppable(doubtful):
-                    try:
-                        completion = await self._completion(orjson.dumps(without(asked, refused)), began)
-                    except RequestRefused:
-                        continue
-                    self._refused |= refused
-                    return completion
+        try:
+            completion = await self._completion(orjson.dumps(asked), began)
+        except RequestRefused:
+            doubtful = [name for name in MAYBE_REFUSED if name in asked and name not in self._taken]
+            if not doubtful or await self.dialect() != "other":
                 raise
+            for refused in _droppable(doubtful):
+                try:
+                    completion = await self._completion(orjson.dumps(without(asked, refused)), began)
+                except RequestRefused:
+                    continue
+                self._refused |= refused
+                return completion
+            raise
         self._taken |= asked.keys() & set(MAYBE_REFUSED)
         return completion
 
@@ -217,111 +203,174 @@ class Client:
         async with self._probing:
             if self._dialect is not None:
                 return self._dialect
-            owners = await self._owners()
+            models = await self._models()
             known: dict[str, Dialect] = {"llamacpp": "llama.cpp", "vllm": "vllm"}
-            found = [known[owner] for owner in owners or () if owner in known]
+            found = [known[owner] for owner in (models or {}).values() if owner in known]
             dialect: Dialect = found[0] if found else "other"
-            if owners is not None:
+            if models is not None:
                 self._dialect = dialect
             return dialect
 
-    async def _owners(self) -> list[str] | None:
-        """``owned_by`` of the served models; None where the server cannot be reached."""
+    async def _models(self) -> dict[str, str] | None:
+        """The served models and who owns each; None where the server cannot be reached."""
         url = await self._pool.take()
         answered = None
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                response = await self._http.get(_joined(url, "models"))
-            answered = response.is_success
-            models = orjson.loads(response.content)["data"] if answered else []
-            return [str(model.get("owned_by", "")) for model in models]
-        except (httpx.TransportError, TimeoutError):
+                received = await self._transport.receive("GET", joined(url, "models"))
+            return served_models(received.content) if received.status == httpx.codes.OK else {}
+        except (httpx.TransportError, TimeoutError, TooLarge):
             answered = False
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return []
         finally:
             # A list of models is no proof that the model answers.
-            self._pool.give_back(url, answered=None if answered else answered)
+            self._pool.give_back(url, answered=answered)
 
     async def _completion(self, body: bytes, began: float) -> Completion:
-        """Send until there is an answer. A request is given up only when the server is seen to be up."""
-        tries = timeouts = 0
+        """Send until there is an answer, or until the request fails right after the server answered another one."""
+        tries = Tries(self._retry)
         while True:
-            outcome = await self._try(body, began)
+            await self._until_up()
+            is_last = tries.is_last
+            outcome = await (self._last_try(body, began, tries) if is_last else self._try(body, began))
             if isinstance(outcome, Completion):
-                self._health.succeeded()
                 return outcome
-            self._health.failed()
-            tries, timeouts = tries + 1, timeouts + (outcome.reason == "timeout")
-            if not self._pool.is_watched and self._health.is_down(self._retry):
-                raise BackendError(
-                    f"{self.shown_url}: no answer to the last {self._health.failures} tries ({outcome.reason}): "
-                    "start the server or wait for it, then run the same command again; finished requests are kept"
-                )
-            is_used_up = tries >= self._retry.tries or timeouts >= self._retry.timeouts
-            if is_used_up and await self._owners() is not None:
-                raise RequestFailed(outcome.reason)
-            await asyncio.sleep(self._retry.wait(tries, outcome.after))
+            if not is_last:
+                tries.failed(outcome.reason)
+            await asyncio.sleep(self._retry.wait(tries.all, outcome.after))
+            await self._pace.spend()
 
-    async def _try(self, body: bytes, began: float) -> Completion | _Retry:
+    async def _last_try(self, body: bytes, began: float, tries: Tries) -> Completion | _Retry:
+        """A try right after the server answered another request; one that did not has its own failures to answer for.
+
+        Raises:
+            RequestFailed: the server is up, and this request does not work.
+        """
+        # One at a time, or all that were in flight would be blamed for the one that kills the server.
+        async with self._suspects if tries.is_suspect else nullcontext():
+            if not await self._answers_others():
+                tries.excuse()
+                await self._until_up()
+            outcome = await self._try(body, began)
+        if isinstance(outcome, _Retry):
+            tries.failed(outcome.reason)
+            if tries.are_over:
+                raise RequestFailed(outcome.reason)
+        return outcome
+
+    async def _until_up(self) -> None:
+        """Wait while the server answers nobody: one asks it now and then, on behalf of all.
+
+        Raises:
+            BackendError: it did not for too long. A pool that is watched gives up by itself.
+        """
+        if self._health.silent_since is None:
+            return
+        async with self._waiting:
+            asked = 0
+            while self._health.silent_since is not None:
+                if self._health.is_down and not self._pool.is_watched:
+                    raise BackendError(
+                        f"{self.shown_url}: no answer to the last {self._health.failures} tries "
+                        f"({self._health.reason}): start the server or wait for it, then run the same command again; "
+                        "finished requests are kept"
+                    )
+                asked += 1
+                wait = self._retry.wait(asked, self._health.after)
+                if self._health.after is None:
+                    wait = min(wait, self._retry.probe_cap)
+                await asyncio.sleep(wait if self._pool.is_watched else min(wait, self._health.left))
+                await self._answers_others()
+
+    async def _answers_others(self) -> bool:
+        """Whether the server takes or refuses a small request, which concerns no row."""
+        try:
+            outcome = await self._try(self._canary, time.monotonic(), min(self._timeout, _CANARY_SECONDS))
+        except RequestRefused:
+            return True
+        if isinstance(outcome, _Retry):
+            self._health.is_silent()
+            return False
+        return True
+
+    async def _try(self, body: bytes, began: float, seconds: float | None = None) -> Completion | _Retry:
+        """One try, in its place among those in flight; health, pace and budget hear what came of it."""
+        async with self._pace.slot() as cuts:
+            outcome = await self._sent(body, began, seconds or self._timeout)
+        if isinstance(outcome, Completion):
+            self._health.succeeded()
+            self._pace.earn()
+            self._pace.heard(overloaded=False, cuts=cuts)
+        else:
+            self._health.failed(outcome.reason, outcome.after)
+            self._pace.heard(overloaded=outcome.reason in OVERLOADED, cuts=cuts)
+        return outcome
+
+    async def _sent(self, body: bytes, began: float, seconds: float) -> Completion | _Retry:
         url = await self._pool.take()
         answered = None
         self.sent += 1
+        name = self._replies.name()
         try:
             # httpx counts time between bytes; a server that drips needs a limit on the whole.
-            async with asyncio.timeout(self._timeout):
-                response = await self._http.post(
-                    _joined(url, "chat/completions"), content=body, headers={"Content-Type": "application/json"}
-                )
-            answered = not response.is_server_error
+            async with asyncio.timeout(seconds):
+                received = await self._transport.receive("POST", joined(url, "chat/completions"), body, name)
+            answered = received.status < httpx.codes.INTERNAL_SERVER_ERROR
         except (TimeoutError, httpx.TimeoutException):
             answered = False
             return _Retry("timeout")
+        except TooLarge:
+            return _Retry("too_large")
         except httpx.TransportError as error:
             answered = False
             return _Retry(_snake(type(error).__name__))
         finally:
             self._pool.give_back(url, answered=answered)
-        if response.is_success:
-            return parse_completion(response.content, time.monotonic() - began) or _Retry("malformed_response")
-        if response.status_code in RETRIED or response.is_server_error:
-            return _Retry(f"status_{response.status_code}", retry_after_seconds(response.headers.get("Retry-After")))
-        raise self._rejection(response)
+        if received.status == httpx.codes.OK:
+            return await self._read(received, name, began)
+        if received.status in RETRIED or received.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return _Retry(f"status_{received.status}", retry_after_seconds(received.headers.get("Retry-After")))
+        raise await self._rejection(received)
 
-    def _rejection(self, response: httpx.Response) -> BackendError | RequestRefused:
-        status = response.status_code
+    async def _read(self, received: Received, name: str, began: float) -> Completion | _Retry:
+        completion = parse_completion(received.content, time.monotonic() - began)
+        if completion is None:
+            return _Retry("malformed_response")
+        echoes = (completion.id, received.headers.get("X-Request-Id", "") if completion.id else "")
+        if self._replies.is_anothers(name, echoes=echoes, content=received.content, connection=received.connection):
+            # Whatever else stands in the connection is not for us either.
+            await received.connection.aclose()
+            return _Retry("answer_of_another")
+        return completion
+
+    async def _rejection(self, received: Received) -> BackendError | RequestRefused:
+        status = received.status
+        kind = BackendError if self._health.answered else BackendRefused
+        where = f"{self.shown_url}/chat/completions: status {status}"
+        if status == httpx.codes.NOT_FOUND:
+            return kind(f"{where}: {await self._not_found()}")
         if status not in REFUSED:
-            hint = _HINTS.get(status, "is this an OpenAI-compatible server? Check backend.url")
-            return BackendError(f"{self.shown_url}/chat/completions: status {status}: {hint}")
+            hint = _ELSEWHERE if httpx.codes.is_redirect(status) else _HINTS.get(status, _NO_SERVER)
+            return kind(f"{where}: {hint}")
         self._health.refused()
-        reason = error_code(response.content) or f"status_{status}"
+        reason = error_code(received.content)
+        if reason is None or (self._key and self._key in reason):
+            reason = f"status_{status}"
         if not self._health.answered and self._health.refusals >= self._retry.down_after_failures:
-            return BackendError(
-                f"{self.shown_url}/chat/completions: status {status} ({reason}) to the first "
-                f"{self._health.refusals} requests: the server takes none of them; check backend.model, "
-                "backend.max_tokens and the context window that the server was started with"
+            return kind(
+                f"{where} ({reason}) to the first {self._health.refusals} requests: the server takes none of them; "
+                "check backend.model, backend.max_tokens and the context window that the server was started with"
             )
         return RequestRefused(reason)
 
-
-def _checked_url(url: str) -> httpx.URL:
-    try:
-        parsed = httpx.URL(url.rstrip("/"))
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"backend.url: not an address: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigError(
-            f"backend.url: got scheme {parsed.scheme!r} and host {parsed.host!r}, expected http(s)://host:port/v1"
-        )
-    if parsed.host in _FORBIDDEN_HOSTS:
-        raise ConfigError(f"backend.url: {parsed.host} is a cloud's metadata service, not a model server")
-    return parsed
-
-
-def _joined(url: str, path: str) -> httpx.URL:
-    base = httpx.URL(url)
-    return base.copy_with(path=f"{base.path.rstrip('/')}/{path}")
+    async def _not_found(self) -> str:
+        listed = [name for name in await self._models() or () if not name.startswith("#")]
+        names = [name for name in listed if not (self._key and self._key in name)]
+        if not names:
+            return "no such address: check backend.url (it ends in /v1)"
+        if self.model in names:
+            return f"it serves {self.model} but not this path: check backend.url (it ends in /v1)"
+        return f"no model {self.model!r}; it serves {', '.join(names)}: correct backend.model"
 
 
 def _droppable(doubtful: Sequence[str]) -> Iterator[frozenset[str]]:

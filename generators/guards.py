@@ -52,6 +52,10 @@ class Candidate:
 
 Guard = Callable[[Candidate], Rejection | None]
 
+TRUNCATED: Final = "truncated"
+"""Reason of an answer that ran into the limit of tokens."""
+
+_NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _FINISHED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn"})
 _TEMPLATE: Final = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think(?:ing)?>"
@@ -88,12 +92,17 @@ _HANGING: Final = re.compile(
 
 def truncated(candidate: Candidate) -> Rejection | None:
     """The answer ran into the limit of tokens."""
-    return Rejection("truncated") if candidate.finish_reason == "length" else None
+    return Rejection(TRUNCATED) if candidate.finish_reason == "length" else None
 
 
 def content_filter(candidate: Candidate) -> Rejection | None:
     """The server cut or withheld the answer."""
     return Rejection("content_filter") if candidate.finish_reason == "content_filter" else None
+
+
+def not_text(candidate: Candidate) -> Rejection | None:
+    """Control characters, NUL among them, or U+FFFD, which stands for what was no text when it came."""
+    return _unasked("not_text", _NOT_TEXT, candidate)
 
 
 def empty(candidate: Candidate) -> Rejection | None:
@@ -238,6 +247,7 @@ def off_topic(candidate: Candidate) -> Rejection | None:
 GUARDS: Final[tuple[Guard, ...]] = (
     content_filter,
     truncated,
+    not_text,
     empty,
     original_copy,
     leaked_template,

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from phrasemill.generators.attempts import Attempt, AttemptLog, request_hash
 from phrasemill.generators.client import Client, Completion
-from phrasemill.generators.guards import Candidate, Rejection, check
+from phrasemill.generators.guards import TRUNCATED, Candidate, Rejection, check
 from phrasemill.generators.prompts import TEMPLATE_VERSION, Request, build_request
 from phrasemill.generators.references import references
 from phrasemill.generators.retry import RequestFailed, RequestRefused
@@ -31,6 +31,8 @@ Scan = Callable[[str, str], list[Hit]]
 
 _REASONING: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE)
 _WORDS_PER_TOKEN: Final = 0.6
+_MORE_TOKENS: Final = 2
+"""An answer that ran into the limit of tokens is asked for once more with so many times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ async def regenerate_turn(
     """Ask for the turn up to ``settings.attempts`` times; every attempt is in ``log`` when this returns or raises.
 
     An attempt that follows another names what was wrong with it and bans its phrases at decoding where the server can.
-    A request that the log knows is not sent. One that the server refuses or keeps failing ends the turn.
+    A request that the log knows is not sent. One that the server refuses or keeps failing ends the turn. An answer that
+    runs into ``backend.max_tokens`` is one attempt more, with twice the tokens; a second one ends the turn.
 
     Raises:
         BackendError: the server is down; the attempt is recorded as failed.
@@ -146,7 +149,9 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
     hits: list[Hit] = []
     banned: list[str] = []
     rejection: Rejection | None = None
-    for number in range(1, recipe.settings.attempts + 1):
+    number, last, tokens = 0, recipe.settings.attempts, recipe.backend.max_tokens
+    while number < last:
+        number += 1
         request = build_request(
             task.before,
             recipe.trait,
@@ -158,9 +163,9 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
         )
         if request.messages[-1]["role"] != "user":
             return TurnResult(None, (), "no_prompt")
-        attempt = _new_attempt(task, recipe, number, request, banned)
+        attempt = _new_attempt(task, recipe, number, request, banned, tokens)
         try:
-            completion, replayed = await _complete(attempt, recipe, request, banned)
+            completion, replayed = await _complete(attempt, recipe, request, banned, tokens)
         except (RequestRefused, RequestFailed) as error:
             attempts.append(_failed(recipe.log, attempt, error.reason))
             return TurnResult(None, tuple(attempts), error.reason)
@@ -173,13 +178,17 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
         attempts.append(attempt)
         if attempt.outcome == "accepted":
             return TurnResult(text, tuple(attempts), "accepted")
+        if rejection is not None and rejection.reason == TRUNCATED:
+            if tokens > recipe.backend.max_tokens:
+                break
+            last, tokens = last + 1, tokens * _MORE_TOKENS
         hits += [hit for hit in found if hit not in hits]
         banned += [phrase for phrase in _phrases(found, rejection) if phrase not in banned]
     return TurnResult(None, tuple(attempts), attempts[-1].reason or "")
 
 
 async def _complete(
-    attempt: Attempt, recipe: _Recipe, request: Request, banned: Sequence[str]
+    attempt: Attempt, recipe: _Recipe, request: Request, banned: Sequence[str], tokens: int
 ) -> tuple[Completion, bool]:
     """The answer, and whether a log had it. An attempt that does not come back is recorded before the error goes on."""
     known = recipe.log.get(attempt.request_hash)
@@ -189,7 +198,7 @@ async def _complete(
     try:
         completion = await recipe.client.chat(
             request.messages,
-            max_tokens=settings.max_tokens,
+            max_tokens=tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=attempt.seed,
@@ -204,10 +213,12 @@ async def _complete(
     return completion, False
 
 
-def _new_attempt(task: TurnTask, recipe: _Recipe, number: int, request: Request, banned: Sequence[str]) -> Attempt:
+def _new_attempt(
+    task: TurnTask, recipe: _Recipe, number: int, request: Request, banned: Sequence[str], tokens: int
+) -> Attempt:
     settings = recipe.backend
     params: dict[str, Any] = {
-        "max_tokens": settings.max_tokens,
+        "max_tokens": tokens,
         "temperature": settings.temperature,
         "top_p": settings.top_p,
         "banned": list(banned),

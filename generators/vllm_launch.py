@@ -43,7 +43,26 @@ _OWNED: Final = {
     "--gpu-memory-utilization": "backend.gpu_memory",
     "--max-model-len": "backend.max_model_len",
     "--trust-remote-code": "backend.trust_remote_code",
+    "--hf-token": "the environment variable HF_TOKEN: arguments stand in the output and in lists of processes",
+    "--config": "the flags themselves: a file of them would not be looked at",
+    "--enable-log-requests": "nothing: texts of rows do not go into logs",
 }
+_CODE: Final = frozenset(
+    {
+        "--hf-overrides",
+        "--kv-transfer-config",
+        "--logits-processors",
+        "--middleware",
+        "--reasoning-parser-plugin",
+        "--scheduler-cls",
+        "--tool-parser-plugin",
+        "--worker-cls",
+        "--worker-extension-cls",
+    }
+)
+"""Flags by which vLLM imports what they name."""
+_WHOLE: Final = frozenset({"--reasoning-parser"})
+"""Flags that are the beginning of one above and mean another thing."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +82,7 @@ class Launch:
             ConfigError: one of them is wrong.
         """
         for flag in config.args:
-            name = flag.partition("=")[0].replace("_", "-")
-            if name in _OWNED:
-                raise ConfigError(f"backend.args: {name} is not for args; set {_OWNED[name]}")
+            _check_flag(flag, trusts_code=config.trust_remote_code)
         python = _interpreter(config.python)
         launch = cls(config, python, _is_cpu_build(python), secrets.token_urlsafe(24))
         _ = launch.name
@@ -145,6 +162,27 @@ class Launch:
         elif config.replicas > 1:
             ours["CUDA_VISIBLE_DEVICES"] = device_slice(_devices(), replica, config.replicas, config.tensor_parallel)
         return {**os.environ, **ours}
+
+
+def _check_flag(flag: str, *, trusts_code: bool) -> None:
+    """Refuse what has a key of its own, and what loads code unless that is asked for by name.
+
+    vLLM takes the beginning of a flag for the flag, so beginnings are refused too.
+    """
+    name = flag.partition("=")[0].partition(".")[0].replace("_", "-")
+    if not name.startswith("--") or name in _WHOLE:
+        return
+    if owned := next((each for each in sorted(_OWNED) if _means(name, each)), None):
+        raise ConfigError(f"backend.args: {owned} is not for args; set {_OWNED[owned]}")
+    if not trusts_code and (code := next((each for each in sorted(_CODE) if _means(name, each)), None)):
+        raise ConfigError(
+            f"backend.args: {code} can make vLLM import code that it names: read it, then set "
+            "backend.trust_remote_code: true"
+        )
+
+
+def _means(name: str, flag: str) -> bool:
+    return len(name) > len("--") and flag.startswith(name)
 
 
 def device_slice(devices: Sequence[str], replica: int, replicas: int, each: int) -> str:

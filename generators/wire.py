@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,13 @@ from phrasemill.generators.bans import Dialect, ban_fields
 MAYBE_REFUSED: Final = ("logprobs", "response_format", "n")
 """Fields that a server of no known kind may refuse with status 400."""
 
+MAX_RESPONSE_BYTES: Final = 16 * 2**20
+"""A longer answer is not read to its end: no row may be so long."""
+
+_MOST_TOKENS: Final = 2**31 - 1
+_MOST_REASON: Final = 40
+_MOST_MODELS: Final = 20
+_MODEL: Final = re.compile(r"[A-Za-z0-9][\w./:@+-]{0,119}", re.ASCII)
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,59}")
 
 
@@ -49,6 +57,8 @@ class Completion:
     seconds: float
     others: tuple[Choice, ...] = ()
     first_logprobs: tuple[tuple[str, float], ...] = ()
+    id: str = field(default="", compare=False)
+    """The server's own name for the answer."""
 
 
 def answer_fields(
@@ -100,31 +110,59 @@ def without(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
 
 
 def parse_completion(content: bytes, seconds: float) -> Completion | None:
-    """The completion in a response body, or None where it is not one."""
+    """The completion in a response body, or None where it is not one.
+
+    Of choices with the same index the first counts. What is no text (half a character, bytes that are none) comes as
+    U+FFFD, and counts of tokens that are no numbers as 0: an answer that is there is judged, not asked for again.
+    """
     try:
-        answer = orjson.loads(content)
-        found = sorted(answer["choices"], key=lambda choice: int(choice.get("index", 0)))
-        choices = [
-            Choice(str(choice["message"].get("content") or ""), str(choice.get("finish_reason") or "stop"))
-            for choice in found
-        ]
+        answer = _loaded(content)
+        found = {int(choice.get("index") or 0): choice for choice in reversed(answer["choices"])}
+        choices = [_choice(found[index]) for index in sorted(found)]
         usage = answer.get("usage") or {}
         return Completion(
             text=choices[0].text,
             finish_reason=choices[0].finish_reason,
-            prompt_tokens=int(usage.get("prompt_tokens", 0)),
-            completion_tokens=int(usage.get("completion_tokens", 0)),
+            prompt_tokens=_count(usage.get("prompt_tokens")),
+            completion_tokens=_count(usage.get("completion_tokens")),
             seconds=seconds,
             others=tuple(choices[1:]),
-            first_logprobs=_first_logprobs(found[0].get("logprobs")),
+            first_logprobs=_first_logprobs(found[min(found)].get("logprobs")),
+            id=str(answer.get("id") or ""),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         return None
+
+
+def _loaded(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # Takes lone surrogates, as Python's own servers write them.
+        return json.loads(content.decode(errors="replace"))
+
+
+def _choice(choice: Mapping[str, Any]) -> Choice:
+    text = choice["message"].get("content")
+    if not isinstance(text, str | None):
+        raise TypeError("content is not a text")
+    reason = _storable(str(choice.get("finish_reason") or "stop"))
+    return Choice(_storable(text or ""), reason[:_MOST_REASON])
+
+
+def _storable(text: str) -> str:
+    """The text as UTF-8 can hold it."""
+    return re.sub(r"[\ud800-\udfff]", "\ufffd", text)
+
+
+def _count(tokens: Any) -> int:
+    is_number = isinstance(tokens, int | float) and 0 <= tokens <= _MOST_TOKENS
+    return int(tokens) if is_number else 0
 
 
 def _first_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:
     places = (logprobs or {}).get("content") or [{}]
-    found = [(str(top["token"]), float(top["logprob"])) for top in places[0].get("top_logprobs") or ()]
+    found = [(_storable(str(top["token"])), float(top["logprob"])) for top in places[0].get("top_logprobs") or ()]
     return tuple(sorted(found, key=lambda pair: -pair[1]))
 
 
@@ -136,3 +174,13 @@ def error_code(content: bytes) -> str | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return next((word for word in words if _CODE.fullmatch(word)), None)
+
+
+def served_models(content: bytes) -> dict[str, str]:
+    """The names of models in a list of them and who owns each; one that is no name to show is ``#`` and its place."""
+    try:
+        models = orjson.loads(content)["data"]
+        found = [(str(model.get("id", "")), str(model.get("owned_by", ""))) for model in models[:_MOST_MODELS]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {name if _MODEL.fullmatch(name) else f"#{at}": owner for at, (name, owner) in enumerate(found, start=1)}

@@ -14,6 +14,7 @@ from phrasemill.generators.judging.trait_model import find_records
 from phrasemill.generators.traits import trait_hash
 from phrasemill.schemas.errors import ConfigError
 from phrasemill.schemas.judge import JudgeConfig
+from phrasemill.schemas.seals import BrokenSeal, unseal
 from phrasemill.schemas.trait import Trait
 
 CALIBRATION_NAME: Final = "calibration.json"
@@ -123,9 +124,11 @@ def load_calibration(path: str | Path) -> Calibration:
     path = Path(path)
     path = path / CALIBRATION_NAME if path.is_dir() else path
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        return Calibration.model_validate(unseal(path.read_bytes())[0])
     except OSError as error:
         raise ConfigError(f"judge.calibration: {path}: {error.strerror}; {_CALIBRATE}") from error
+    except BrokenSeal as error:
+        raise ConfigError(f"judge.calibration: {path}: {error}; {_CALIBRATE}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "file"

@@ -17,6 +17,7 @@ from phrasemill.generators.guards import (
     fake_user_turn,
     language_switch,
     leaked_template,
+    not_text,
     off_topic,
     prompt_copy,
     repetition,
@@ -38,6 +39,7 @@ REFUSAL: Final = "refusal"
 _BROKEN: Final = (
     content_filter,
     truncated,
+    not_text,
     empty,
     leaked_template,
     fake_user_turn,
