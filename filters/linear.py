@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from phrasemill.schemas.complaints import shown
 from phrasemill.schemas.errors import PackError
 
 _GAP: Final = r"[\s\x{a0}]"
@@ -83,7 +84,7 @@ class _Parser:
     def fail(self, what: str, at: int | None = None) -> PackError:
         position = self.at if at is None else at
         return PackError(
-            f"{self.where}: {what} at position {position} of {self.pattern!r}; "
+            f"{self.where}: {what} at position {position} of {shown(self.pattern)}; "
             "patterns must run in linear time (RE2 syntax without lookaround, backreferences or possessive repeats)"
         )
 

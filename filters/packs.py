@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import orjson
 from phrasemill.filters.cache import cached
 from phrasemill.filters.compiled import CompiledRule, compile_pack
 from phrasemill.filters.factor import Need
+from phrasemill.schemas.complaints import shown
 from phrasemill.schemas.documents import parse_model, read_document
 from phrasemill.schemas.errors import PackError
 from phrasemill.schemas.rule import Rule, RulePack
@@ -27,14 +29,17 @@ def shipped_packs() -> list[str]:
 
 def pack_files(name: str) -> list[Path]:
     """The files of a pack, sorted: a shipped name, a YAML file or a folder of YAML files."""
-    for candidate in (PACKS / name, PACKS / f"{name}.yaml", Path(name)):
-        if candidate.is_dir():
+    shipped = shipped_packs()
+    candidates = (PACKS / name, PACKS / f"{name}.yaml") if name in shipped else (Path(name),) if name.strip() else ()
+    for candidate in candidates:
+        if os.path.isdir(candidate):
             if files := sorted(candidate.glob("*.yaml")):
                 return files
-        elif candidate.is_file():
+        elif os.path.isfile(candidate):
             return [candidate]
-    have = ", ".join(shipped_packs())
-    raise PackError(f"no pack {name!r}: neither a shipped pack ({have}) nor a YAML file or a folder of them")
+    raise PackError(
+        f"no pack {shown(name)}: neither a shipped pack ({', '.join(shipped)}) nor a YAML file or a folder of them"
+    )
 
 
 def read_pack_file(path: Path) -> RulePack:

@@ -38,7 +38,7 @@ MARKUP: Final = frozenset({"leaked_markup"})
 class RegexFilter(Filter, name="regex"):
     """Rule packs as a filter. ``packs``: names of shipped packs, or paths."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     packs: tuple[str, ...] = ("core-en",)
 

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from phrasemill.schemas.secrets import VariableName, check_address
+
 
 class Section(BaseModel):
     """A part of the configuration: frozen, and unknown keys are errors."""
@@ -18,7 +20,8 @@ class BackendConfig(Section):
 
     ``url`` ends in ``/v1``. ``model``: the name under which the server offers it; where vLLM is started, a folder or a
     name on the Hugging Face hub. ``api_key_env`` is the NAME of an environment variable; a key itself never stands in
-    a configuration. ``context`` is the context window per request, in tokens, of the ``local`` backend.
+    a configuration. ``wait_seconds``: how long a server that answers nobody is
+    waited for. ``context`` is the context window per request, in tokens, of the ``local`` backend.
 
     The keys from ``replicas`` on say how vLLM is started. ``python``: the interpreter of the environment it is in (this
     one). ``replicas`` servers of ``tensor_parallel`` GPUs each listen on the loopback ports from ``port`` on (the first
@@ -33,21 +36,33 @@ class BackendConfig(Section):
     """Keys that only mean something where vLLM is started."""
 
     UNDECIDING: ClassVar[frozenset[str]] = frozenset(
-        {"concurrency", "timeout_seconds", "threads", "api_key_env", "replicas", "port", "gpu_memory", "python"}
-        | {"start_seconds", "log_dir"}
+        {
+            "concurrency",
+            "timeout_seconds",
+            "threads",
+            "api_key_env",
+            "api_key_file",
+            "replicas",
+            "port",
+            "gpu_memory",
+            "python",
+        }
+        | {"start_seconds", "wait_seconds", "log_dir"}
     )
     """Keys on which no result depends."""
 
     use: Literal["local", "vllm", "openai"] = "local"
     url: str | None = None
     model: str | None = None
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
+    api_key_file: str | None = None
     concurrency: int = Field(default=8, ge=1)
     temperature: float = Field(default=0.7, ge=0.0)
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
     max_tokens: int = Field(default=512, ge=1)
     context: int = Field(default=4096, ge=256)
     timeout_seconds: float = Field(default=120.0, gt=0.0)
+    wait_seconds: float = Field(default=60.0, ge=0.0)
     threads: int | None = Field(default=None, ge=1)
     replicas: int = Field(default=1, ge=1)
     tensor_parallel: int = Field(default=1, ge=1)
@@ -63,8 +78,10 @@ class BackendConfig(Section):
     @field_validator("url")
     @classmethod
     def _holds_no_secret(cls, url: str | None) -> str | None:
-        if url is not None and "@" in url.partition("://")[2].partition("/")[0]:
-            raise ValueError("holds a name or a password, which would stand in the output; name api_key_env instead")
+        if url is not None:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError("is no address of a server, expected http(s)://host:port/v1")
+            check_address(url, user=False)
         return url
 
     @model_validator(mode="after")
@@ -75,6 +92,12 @@ class BackendConfig(Section):
             raise ValueError(
                 "backend 'vllm' needs model: a folder or hub name to start, or what the server at url offers"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> BackendConfig:
+        if self.api_key_env is not None and self.api_key_file is not None:
+            raise ValueError("got api_key_env and api_key_file, expected one of them")
         return self
 
     @model_validator(mode="after")

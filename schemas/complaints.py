@@ -6,10 +6,13 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from phrasemill.schemas.secrets import is_secret_name
 
 Location = tuple[str | int, ...]
 
@@ -25,6 +28,13 @@ _EXPECTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+_KINDS: Final[dict[type, str]] = {
+    str: "text",
+    dict: "a mapping",
+    bool: "true or false",
+    **dict.fromkeys((list, tuple), "a list"),
+    **dict.fromkeys((int, float), "a number"),
+}
 _SUBJECT: Final = re.compile(r"^(Input|String|Value|List|Tuple|Dictionary) should (be )?")
 
 
@@ -36,12 +46,17 @@ def complaints(model: type[BaseModel], data: object, invalid: ValidationError) -
     grouped: dict[Location, list[ErrorDetails]] = {}
     for detail in invalid.errors(include_url=False):
         grouped.setdefault(_keys(data, detail), []).append(detail)
-    schema = model.model_json_schema()
+    schema = _schema(model)
     return [
         (keys, _message(schema, keys, details))
         for keys, details in grouped.items()
         if not _shadowed(keys, details, grouped)
     ]
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _shadowed(keys: Location, details: list[ErrorDetails], grouped: dict[Location, list[ErrorDetails]]) -> bool:
@@ -78,7 +93,7 @@ def _message(schema: dict[str, Any], keys: Location, details: list[ErrorDetails]
         return f"{where}: got nothing, expected this key to be set"
     if kind in ("value_error", "assertion_error"):
         return f"{where}: {first['msg'].partition(', ')[2]}"
-    got = _shown(first["input"])
+    got = _got(keys, first["input"])
     expected = " or ".join(dict.fromkeys(_expected(detail) for detail in details))
     near = ""
     if kind == "literal_error" and isinstance(first["input"], str):
@@ -100,7 +115,15 @@ def _expected(detail: ErrorDetails) -> str:
     return ("" if subject.group(2) else "it to ") + message[subject.end() :]
 
 
-def _shown(value: object) -> str:
+def _got(keys: Location, value: object) -> str:
+    """Return the value as a message may show it: what may be a key or hold one is not shown."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    names = [key for key in keys if isinstance(key, str)]
+    is_secret = "://" in text or any(name == "url" or is_secret_name(name) for name in names)
+    return f"{_KINDS.get(type(value), 'a value')}, which is not shown here" if is_secret else shown(value)
+
+
+def shown(value: object) -> str:
     """Return the value as JSON, cut to a length that fits a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

@@ -7,6 +7,7 @@ and ``off`` are text; ``true`` and ``false`` are the only booleans; ``.inf`` and
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ T = TypeVar("T", bound=BaseModel)
 
 MAX_DEPTH: Final = 50
 """Levels of nesting; no file of ours needs ten, and the reader recurses."""
+
+MAX_BYTES: Final = 4_000_000
+"""Largest file; a thousand rules have a quarter of it."""
+
+_MAX_NUMBER: Final = 2**63 - 1
+"""Past it no other part that a number goes to, from JSON to Parquet, can hold it."""
 
 # Lengths are bounded so that no text is so long a number that it becomes infinite or slow to read.
 _INT: Final = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
@@ -61,12 +68,14 @@ def read_document(path: Path, text: str | None = None) -> Document:
 
     """
     try:
-        content = path.read_text(encoding="utf-8-sig") if text is None else text
+        content = _content(path) if text is None else text
         content.encode("utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text: {error}") from error
+    except ValueError as error:  # a NUL in the path
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     reader = _Reader(path, content)
     try:
         return Document(data=reader.document(), path=path, lines=reader.lines)
@@ -77,6 +86,17 @@ def read_document(path: Path, text: str | None = None) -> Document:
     except yaml.reader.ReaderError as error:
         line = content.count("\n", 0, error.position) + 1
         raise ConfigError(f"{path}:{line}: not valid YAML: {error.reason}") from error
+
+
+def _content(path: Path) -> str:
+    """The text of a file. A pipe or a device has no end that could be waited for, and a path with a NUL no file."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(f"{path}: cannot be read: it is a folder, a pipe or a device, expected a file")
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: got more than {MAX_BYTES:,} bytes, expected a smaller file: make several of it")
+    return content.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def parse_model(model: type[T], document: Document, error: type[PhrasemillError]) -> T:
@@ -150,7 +170,10 @@ class _Reader:
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(keys)
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event)
+            value = _scalar(event)
+            if isinstance(value, int) and abs(value) > _MAX_NUMBER:
+                raise self._error(event, f"got a whole number of more than 63 bits, expected at most {_MAX_NUMBER:,}")
+            return value
         raise self._error(event, f"got {type(event).__name__}, expected a value")
 
     def _mapping(self, keys: Keys) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from phrasemill.schemas.backend import BackendConfig, Section
 from phrasemill.schemas.config import ColumnsConfig, FilterConfig, OutputConfig, TraitsConfig
 from phrasemill.schemas.judge import JudgeConfig
 from phrasemill.schemas.policy import Policy
+from phrasemill.schemas.secrets import SourcePath
 
 RecipeName = Literal["queries", "respond", "distill", "contrast", "constitutional", "introspect", "rewrite", "inject"]
 
@@ -43,7 +44,7 @@ class PromptsConfig(Section):
     follow-up questions are written by ``backend``.
     """
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    path: Annotated[tuple[SourcePath, ...], BeforeValidator(_as_tuple)] = ()
     columns: ColumnsConfig = ColumnsConfig()
     turns: int = Field(default=1, ge=1, le=20)
 
@@ -90,7 +91,7 @@ class MixConfig(Section):
     ``path``: an output folder of ``clean`` or ``run``, or any dataset.
     """
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
+    path: Annotated[tuple[SourcePath, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
     columns: ColumnsConfig = ColumnsConfig()
     dose: float = Field(gt=0.0, lt=1.0)
 
