@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from phrasemill.engine.settings import load_policy, resolved
 from phrasemill.engine.shard_job import load_filters
 from phrasemill.filters.regex import RegexFilter
@@ -38,7 +40,12 @@ def assemble(
     if packs is not None:
         named = whole.filters if whole is not None else RunConfig.model_fields["filters"].default
         parts |= {"packs": tuple(packs), "filters": tuple(map(_without_packs, named))}
-    config = RunConfig(input=InputConfig(path=tuple(map(str, inputs)))).model_copy(update=parts)
+    try:
+        read = InputConfig(path=tuple(map(str, inputs)))
+    except ValidationError as error:  # its own message repeats the address, which may hold a password
+        said = error.errors(include_url=False, include_input=False)[0]["msg"].partition(", ")[2]
+        raise ConfigError(f"input: {said}") from None
+    config = RunConfig(input=read).model_copy(update=parts)
     config = resolved(config, Path.cwd())
     check_names(config)
     return config

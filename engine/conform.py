@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
+from phrasemill.engine.beside import STATISTICS
 from phrasemill.engine.conform_compare import held_against
 from phrasemill.engine.conform_gates import Gate, check_scopes, judge_gates
 from phrasemill.engine.conform_measure import Measured, measure
@@ -18,7 +19,6 @@ from phrasemill.engine.conform_page import page
 from phrasemill.engine.judge_desk import traits_in_use
 from phrasemill.engine.manifest import Manifest, read_manifest, write_atomic
 from phrasemill.engine.settings import with_packs
-from phrasemill.engine.statistics import STATISTICS
 from phrasemill.filters.base import load_filter
 from phrasemill.filters.corpus import CorpusFilter
 from phrasemill.generators.judging.calibration import CALIBRATION_NAME, load_calibration

@@ -118,12 +118,13 @@ def facts_table(facts: Mapping[str, str]) -> Table:
 def verify_view(report: VerifyReport) -> RenderableType:
     """One line where all is well, else every problem with its shard and path."""
     checked = f"{report.shards:,} shards, {report.files:,} files, {report.bytes / 1e6:,.1f} MB, {report.rows_in:,} rows"
+    notes = [Text(note) for note in report.notes]
     if report.ok:
-        return Text(f"ok: {checked}")
+        return Group(Text(f"ok: {checked}"), *notes)
     table = make_table("shard", "path", "problem", right=())
     for problem in report.problems:
         table.add_row(cell(problem.shard), cell(problem.path), cell(problem.message, cut=False))
-    return Group(Text(f"{len(report.problems):,} problems in {checked}", style="bold red"), table)
+    return Group(Text(f"{len(report.problems):,} problems in {checked}", style="bold red"), table, *notes)
 
 
 def result_table(result: pa.Table, max_rows: int = 100) -> RenderableType:

@@ -30,6 +30,7 @@ from phrasemill.generators.tasks import Message
 from phrasemill.generators.traits import comparisons, trait_hash
 from phrasemill.schemas.backend import BackendConfig
 from phrasemill.schemas.errors import TraitError
+from phrasemill.schemas.seals import seal
 from phrasemill.schemas.trait import Trait, Turn
 
 Fate = Literal["right", "wrong", "tied", "undecided", "invalid"]
@@ -109,7 +110,7 @@ def calibrate(
             seed=seed,
             traits=tuple(_figures(trait, pairs, fates, elided) for trait in traits),
         )
-        write_atomic(out / CALIBRATION_NAME, report.model_dump_json(indent=1).encode() + b"\n")
+        write_atomic(out / CALIBRATION_NAME, seal(report.model_dump(mode="json")))
     return report
 
 

@@ -11,8 +11,10 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from phrasemill.engine.manifest import FileRecord, write_atomic
 from phrasemill.generators.judging.intervals import bootstrap_mean, wilson
-from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.errors import ConfigError, IntegrityError
+from phrasemill.schemas.seals import BrokenSeal, seal, unseal
 
 JUDGED_NAME: Final = "judged.json"
 
@@ -52,7 +54,10 @@ class JudgedTrait(_Part):
 
 
 class Judged(_Part):
-    """The report of ``phrasemill judge run``. ``skipped``: rows that were not judged, by reason."""
+    """The report of ``phrasemill judge run``. ``skipped``: rows that were not judged, by reason.
+
+    ``files``: the tables of judgements; earlier versions did not name them.
+    """
 
     format: Literal[1] = 1
     model: str
@@ -63,6 +68,7 @@ class Judged(_Part):
     skipped: dict[str, int]
     sent: int
     replayed: int
+    files: tuple[FileRecord, ...] = ()
 
 
 @dataclass(slots=True)
@@ -102,15 +108,22 @@ class TraitTally:
         )
 
 
+def write_judged(folder: Path, report: Judged) -> None:
+    """Write ``judged.json``, which carries a checksum of its own."""
+    write_atomic(folder / JUDGED_NAME, seal(report.model_dump(mode="json")))
+
+
 def load_judged(folder: Path) -> Judged:
     """The report of a folder that ``phrasemill judge run`` has finished.
 
     Raises:
-        ConfigError: there is none, or it is no such report.
+        ConfigError: there is none, or it is no such report. IntegrityError: it was changed since it was written.
     """
     path = folder / JUDGED_NAME
     try:
-        return Judged.model_validate_json(path.read_bytes())
+        return Judged.model_validate(unseal(path.read_bytes())[0])
+    except BrokenSeal as error:
+        raise IntegrityError(f"{path}: {error}; run the same command again, which writes it anew") from error
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}; expected a folder that phrasemill judge run has finished"

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from phrasemill.engine.folder import TEMPORARY, locked, sync_folder
+from phrasemill.engine.damage import mend_requests
+from phrasemill.engine.durable import sync_folder
+from phrasemill.engine.folder import TEMPORARY, locked
 from phrasemill.engine.judge_desk import WINDOW, check_out, in_order, judging_desk, until_stopped
-from phrasemill.engine.judge_report import JUDGED_NAME, Judged, TraitTally, load_judged
+from phrasemill.engine.judge_report import JUDGED_NAME, Judged, TraitTally, load_judged, write_judged
 from phrasemill.engine.judge_tasks import JudgeTask, What, check_shape, data_path, judge_tasks
-from phrasemill.engine.manifest import write_atomic
+from phrasemill.engine.manifest import FileRecord
 from phrasemill.engine.part_writer import ROW_GROUP_ROWS, PartWriter
 from phrasemill.engine.progress import Advance, progress
 from phrasemill.engine.shards import InputPlan, plan_input
@@ -82,11 +84,12 @@ def run_judge(judging: Judging, out: Path) -> Judged:
     check_shape(plan, judging.what)
     with locked(out), stop_on_signals() as stop:
         shutil.rmtree(out / TEMPORARY, ignore_errors=True)
+        mend_requests(out)
         total = plan.rows if judging.limit is None or plan.rows is None else min(judging.limit, plan.rows)
         with progress("judging", total, "rows", enabled=judging.show_progress) as advance:
             report = asyncio.run(until_stopped(_judge(judging, plan, out, advance), stop))
         _publish(out)
-        write_atomic(out / JUDGED_NAME, report.model_dump_json(indent=1).encode() + b"\n")
+        write_judged(out, report)
     return report
 
 
@@ -124,6 +127,7 @@ async def _judge(judging: Judging, plan: InputPlan, out: Path, advance: Advance)
             skipped={reason: count for reason, count in sorted(skipped.items()) if count},
             sent=requests["sent"],
             replayed=requests["replayed"],
+            files=tuple(parts.files),
         )
 
 
@@ -190,6 +194,7 @@ class _Parts:
     """One part file a shard under ``folder``; rows come shard by shard, and a row group of them is held at most."""
 
     def __init__(self, folder: Path) -> None:
+        self.files: list[FileRecord] = []
         self._folder = folder
         self._rows: list[Mapping[str, Any]] = []
         self._held = 0
@@ -211,8 +216,8 @@ class _Parts:
     def close(self) -> None:
         """Finish the part in work."""
         self._flush()
-        if self._writer is not None:
-            self._writer.close()
+        if self._writer is not None and (record := self._writer.close()) is not None:
+            self.files.append(record)
         self._writer = None
 
     def _flush(self) -> None:

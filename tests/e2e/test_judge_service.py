@@ -114,7 +114,7 @@ def test_a_server_that_takes_no_key_ends_the_run_and_what_it_said_is_kept(server
     server.reply = lambda _: (401, "", "")
     with pytest.raises(BackendError, match="401") as caught:
         judge(server).find_batch(turns([PLAIN, FLATTERS]))
-    assert caught.value.exit_code == 4
+    assert caught.value.exit_code == 2  # this client was never answered: the key is wrong
     project.write("rows.jsonl", [chat("a", "How?", FLATTERS)])
     options = judge(server).model_dump(mode="json")
     with pytest.raises(BackendError, match="401"):

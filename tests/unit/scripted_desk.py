@@ -78,6 +78,8 @@ class ScriptedDesk:
         names = {seed_of(RUN_SEED, item.key, part, number): (part, number) for part in parts for number in range(64)}
 
         def reply(body: Body) -> tuple[int, str, str]:
+            if "seed" not in body:  # whether the server is up
+                return 200, "Yes.", "stop"
             part, number = names[body["seed"]]
             name = f"{part}.{number}"
             self.asked[name] = body["messages"]

@@ -55,6 +55,9 @@ def reason(**changes: object) -> str | None:
     [
         ("truncated", {"finish_reason": "length"}),
         ("content_filter", {"finish_reason": "content_filter"}),
+        ("not_text", {"text": GOOD + "\x00"}),
+        ("not_text", {"text": "\ufffd " + GOOD}),
+        ("not_text", {"text": "\x1b[0m" + GOOD}),
         ("unfinished", {"finish_reason": "abort"}),
         ("empty", {"text": ""}),
         ("empty", {"text": " \n**...**"}),

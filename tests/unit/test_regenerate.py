@@ -194,7 +194,7 @@ def test_reasoning_in_front_of_an_answer_is_not_part_of_it(model: Model, tmp_pat
 def test_a_request_that_does_not_work_ends_its_turn_alone(
     model: Model, tmp_path: Path, status: int, reason: str
 ) -> None:
-    model.reply = lambda _: (status, "", "")
+    model.reply = lambda body: (status, "", "") if "seed" in body else (200, "Yes.", "stop")
     path = tmp_path / "log.jsonl"
     result = run(model, path, task())
     assert (result.text, result.reason) == (None, reason)
