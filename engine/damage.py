@@ -65,8 +65,7 @@ def mend_folder(out: Path, config: str, text: str, redoable: Collection[str] | N
 
     ``config`` is the fingerprint of the configuration, as in the manifest, ``text`` its ``config.yaml``. ``redoable``:
     keys of the shards that can be done anew, None where all can. A damaged commit record is restored from the manifest
-    where its files are whole; else it goes, and its shard is done anew. Frozen statistics that were changed are made
-    again, damaged lines of the log taken out.
+    where its files are whole; else it goes, and its shard is done anew. Damaged lines of the log are taken out.
 
     Raises:
         IntegrityError: a commit record is damaged, and its shard cannot be done anew.
@@ -75,11 +74,17 @@ def mend_folder(out: Path, config: str, text: str, redoable: Collection[str] | N
     manifest, changed = manifest_and_changed(out)
     if CONFIG_NAME in changed and manifest is not None and manifest.config == config:
         write_atomic(out / CONFIG_NAME, text.encode())
-    for name in changed:
-        if name.startswith(f"{STATISTICS}/"):
-            (out / name).unlink(missing_ok=True)
     _mend_records(out, manifest, redoable)
     mend_requests(out)
+
+
+def drop_statistics(out: Path) -> list[str]:
+    """Remove frozen statistics that are not as the manifest has them, so that they are counted again; their names."""
+    _, changed = manifest_and_changed(out)
+    names = sorted(name for name in changed if name.startswith(f"{STATISTICS}/"))
+    for name in names:
+        (out / name).unlink(missing_ok=True)
+    return names
 
 
 def mend_requests(out: Path) -> None:

@@ -13,12 +13,13 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from phrasemill.engine.finish import finish_shard
-from phrasemill.engine.folder import LOGS, REQUESTS, STAGED, fresh_work, publish_shard
+from phrasemill.engine.folder import LOGS, REQUESTS, STAGED, publish_shard
 from phrasemill.engine.judge_desk import until_stopped
 from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.manifest import ShardCommit
 from phrasemill.engine.quality import Quality, open_quality
 from phrasemill.engine.rewrite import RewrittenRow, Studio, rewrite_row
+from phrasemill.engine.scratch import attempt_folder
 from phrasemill.engine.sft import WAITING
 from phrasemill.engine.shard_job import WAITING_FILE
 from phrasemill.engine.stopping import Stop
@@ -69,6 +70,7 @@ class _Open:
 
 def run_model_stage(
     out: Path,
+    scratch: Path,
     drafts: Mapping[str, ShardCommit],
     judge: Judge,
     trait: Trait,
@@ -81,6 +83,8 @@ def run_model_stage(
 ) -> ModelReport:
     """Finish every staged shard. ``sources``: further logs and evidence that answer requests already made.
 
+    ``scratch`` is the run's own folder: once it is gone, another run has taken ``out`` over, and nothing is published.
+
     Raises:
         BackendError: the server is down; shards finished before are published, requests are kept.
         Interrupted: a signal came; the same holds.
@@ -89,7 +93,7 @@ def run_model_stage(
     report = ModelReport()
     started = time.monotonic()
     try:
-        asyncio.run(_work(out, drafts, judge, trait, config, sources, stop, on_row, on_shard, report))
+        asyncio.run(_work(out, scratch, drafts, judge, trait, config, sources, stop, on_row, on_shard, report))
     finally:
         report.seconds = time.monotonic() - started
     stop.check()
@@ -98,6 +102,7 @@ def run_model_stage(
 
 async def _work(
     out: Path,
+    scratch: Path,
     drafts: Mapping[str, ShardCommit],
     judge: Judge,
     trait: Trait,
@@ -117,7 +122,8 @@ async def _work(
             studio = Studio(client, trait, judge, config, log, quality)
 
             async def publish(shard: _Open) -> None:
-                on_shard(await asyncio.to_thread(_publish, out, shard, config))
+                commit = await asyncio.to_thread(_publish, out, scratch, shard, config)
+                await asyncio.to_thread(on_shard, commit)  # it may wait for an object store
 
             async def worker() -> None:
                 while not stop:
@@ -178,9 +184,9 @@ async def _rows(out: Path, drafts: Mapping[str, ShardCommit]) -> AsyncIterator[t
             yield shard, row
 
 
-def _publish(out: Path, shard: _Open, config: RunConfig) -> ShardCommit:
+def _publish(out: Path, scratch: Path, shard: _Open, config: RunConfig) -> ShardCommit:
     key = shard.draft.key
-    work = fresh_work(out, key)
+    work = attempt_folder(scratch, key)
     commit = finish_shard(out / STAGED / key, work, shard.draft, shard.done, config)
     publish_shard(out, work, commit)
     return commit

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import Final
 
@@ -17,6 +18,7 @@ from phrasemill.engine.object_store_url import open_store
 from phrasemill.engine.object_store_verify import newest_or_refuse
 from phrasemill.schemas.errors import LockedError, PhrasemillError
 
+_BINDING: Final = re.compile(r"(?:config|_schema)\.[0-9a-f]{16}\.(?:yaml|arrow)")
 _FOLDERS: Final = sorted({home.partition("/")[0] for home in TABLES.values()} | {MANIFESTS, PIECES, STATISTICS})
 
 
@@ -25,8 +27,9 @@ def leftovers(url: str) -> dict[str, int]:
     store = open_store(url)
     newest = newest_or_refuse(store)
     named = {*newest.objects(), manifest_name(newest.number)}
-    found = {name: size for folder in _FOLDERS for name, size in store.names(folder).items()}
-    return {name: found[name] for name in sorted(found) if name not in named}
+    found = store.names("")
+    ours = (name for name in sorted(found) if name.partition("/")[0] in _FOLDERS or _BINDING.fullmatch(name))
+    return {name: found[name] for name in ours if name not in named}
 
 
 def delete_leftovers(url: str) -> dict[str, int]:

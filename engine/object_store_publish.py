@@ -62,6 +62,7 @@ class Publisher:
         self._requests = adopted.requests
         self._beside: tuple[PlainFile, ...] = () if adopted.newest is None else adopted.newest.beside
         self._proved = self._caught_up = False
+        self._checked: set[str] = set()
         self._log: int | None = None
         self._due: float | None = None
         self._next_at = 0.0
@@ -178,13 +179,13 @@ class Publisher:
 
     def _bindings(self) -> list[PlainFile]:
         """Configuration, columns and statistics, uploaded where the store lacks them."""
-        known = {file.path for file in self._beside}
         bindings = []
         for name in restored(self._work):
             local = plain_record(self._work, name)
             placed = local.model_copy(update={"path": object_name(name, local.blake3)})
-            if placed.path not in known:
+            if placed.path not in self._checked:  # named by a manifest, it may still have been deleted
                 self._send(local, placed)
+                self._checked.add(placed.path)
             bindings.append(placed)
         return bindings
 

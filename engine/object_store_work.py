@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,7 @@ from phrasemill.engine.manifest import (
     write_commit,
 )
 from phrasemill.engine.object_store_manifest import StoreManifest, Writer, folder_name, in_folder, read_newest
-from phrasemill.engine.object_store_requests import bring_log
+from phrasemill.engine.object_store_requests import PIECES, bring_log
 from phrasemill.schemas.errors import ConfigError, IntegrityError
 from phrasemill.schemas.seals import BrokenSeal, seal, unseal
 
@@ -83,7 +84,7 @@ def adopt(store: ObjectStore, work: Path) -> Adopted:
         ours = newest.writer.work == mark.work
         _take_records(work, newest, shards, ours=ours)
         _take_files(store, work, newest, ours=ours)
-        return Adopted(newest, shards, bring_log(store, newest.requests, work / REQUESTS), writer)
+        return Adopted(newest, shards, bring_log(store, _whole_pieces(store, newest), work / REQUESTS), writer)
 
 
 def restored(work: Path) -> list[str]:
@@ -116,6 +117,12 @@ def _whole_shards(store: ObjectStore, newest: StoreManifest) -> dict[str, ShardC
     return {
         shard.key: shard for shard in newest.shards if all(sizes.get(file.path) == file.bytes for file in shard.files)
     }
+
+
+def _whole_pieces(store: ObjectStore, newest: StoreManifest) -> tuple[PlainFile, ...]:
+    """The pieces of the log up to the first that is not there in its size; later ones are sent again with it."""
+    sizes = store.names(PIECES)
+    return tuple(takewhile(lambda piece: sizes.get(piece.path) == piece.bytes, newest.requests))
 
 
 def _take_records(work: Path, newest: StoreManifest, shards: Mapping[str, ShardCommit], *, ours: bool) -> None:

@@ -11,7 +11,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final, Generic, TypeVar
@@ -44,7 +44,7 @@ def run_jobs(
     workers: int,
     stopping: Callable[[], bool],
     source: Callable[[Job], str] = repr,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Results of ``work`` for every job, as they come. Once ``stopping()`` is true no further job is begun.
 
     With one worker, or one job, everything happens in the calling process. A job that raises ends the whole; the

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phrasemill.engine.beside import compile_folder
-from phrasemill.engine.damage import mend_folder, take_back
+from phrasemill.engine.damage import drop_statistics, mend_folder, take_back
 from phrasemill.engine.executors.choose import Executor, ExecutorName, executor
 from phrasemill.engine.executors.slurm_array import SlurmOptions
 from phrasemill.engine.fates import Mode
@@ -37,7 +38,7 @@ from phrasemill.engine.statistics import with_statistics
 from phrasemill.engine.stopping import Stop, stop_on_signals
 from phrasemill.generators.traits import load_traits, trait_hash
 from phrasemill.schemas.config import RunConfig
-from phrasemill.schemas.errors import ConfigError, GateError
+from phrasemill.schemas.errors import ConfigError, GateError, IntegrityError, WorkerError
 from phrasemill.schemas.trait import Trait
 
 
@@ -149,6 +150,7 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
         refuse_living(out)
         mend_folder(out, _identity(config), dump_config(config), {shard.key for shard in plan.shards})
         refuse_other_config(out, config)
+        recounted = drop_statistics(out)
         sweep(out, list(commits_by_key(out).values()))
         with (
             scratch_folder(out) as scratch,
@@ -166,7 +168,7 @@ def execute(config: RunConfig, out: Path, options: RunOptions) -> RunReport:
             )
             stop.check()
             run = _prepared(config, judged, out, options, plan, memory, does, traits, known, overrides)
-            _refuse_other_content(run)
+            _refuse_other_content(run, recounted)
             write_atomic(out / "config.yaml", dump_config(config).encode())
             write_schema(plan, out)
             report = _run_locked(run, stop)
@@ -220,14 +222,21 @@ def _run_locked(run: _Run, stop: Stop) -> RunReport:
     report = RunReport(run.out, _manifest(run, commits, absent), absent=absent, taken_back=taken_back)
     report.skipped = len(run.plan.shards) - len(todo)
     report.input_bytes = _input_bytes(run.plan, todo)
+    lost: WorkerError | None = None
     try:
-        _judge_shards(run, todo, prints, commits, staged, report, stop)
+        try:
+            _judge_shards(run, todo, prints, commits, staged, report, stop)
+        except WorkerError as error:
+            lost = error  # the other shards are done, and their rows are written
         if staged:
             _write_rows(run, commits, staged, report, stop)
     finally:
         report.manifest = _manifest(run, commits, absent)
         report.overrides, report.overrides_missed = len(run.overrides), missed(run.overrides, report.manifest)
-        report.manifest = compile_folder(run.out, report.manifest, run.config)
+        if run.executor.scratch.is_dir():  # else another run has taken the folder over, and knows more
+            report.manifest = compile_folder(run.out, report.manifest, run.config)
+    if lost is not None:
+        raise lost
     stop.check()
     refuse_unread(report.unread)
     return report
@@ -249,7 +258,8 @@ def _judge_shards(
     total = None if any(shard.rows is None for shard in todo) else sum(shard.rows or 0 for shard in todo)
     label = "scanning" if run.options.mode == "scan" else "cleaning"
     results = run.executor.run("shards", ATTEMPT_WORK, jobs, workers=workers, stopping=lambda: bool(stop))
-    with progress(label, total, "rows", enabled=run.options.show_progress) as advance:
+    # Closed here, whatever happens: what still runs elsewhere is withdrawn while its folder is there.
+    with closing(results), progress(label, total, "rows", enabled=run.options.show_progress) as advance:
         for result in results:
             if isinstance(result, Unread):
                 report.unread.append(result)
@@ -330,6 +340,7 @@ def _write_rows(
     with progress("writing", waiting, "rows", enabled=run.options.show_progress) as advance:
         report.model = run_model_stage(
             run.out,
+            run.executor.scratch,
             staged,
             run.judge,
             run.traits[0],
@@ -350,8 +361,13 @@ def _known_requests(base: Path | None) -> list[Path]:
     return [log] if log.exists() else evidence
 
 
-def _refuse_other_content(run: _Run) -> None:
+def _refuse_other_content(run: _Run, recounted: Sequence[str]) -> None:
     if is_begun(run.out) and (changed := _changed_content(run)):
+        if recounted:
+            raise IntegrityError(
+                f"{run.out / recounted[0]}: was damaged, and what it counted cannot be counted again, as the input has "
+                f"changed since: restore it from a copy, or write to a new folder with --base {run.out}"
+            )
         raise other_config(run.out, changed)
 
 

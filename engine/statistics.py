@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -87,8 +88,9 @@ def _count(
     work.mkdir()
     jobs = [_CountJob(shard, plan.only(shard), portable(config), wanted, work, memory.share) for shard in plan.shards]
     total = None if any(shard.rows is None for shard in plan.shards) else sum(shard.rows or 0 for shard in plan.shards)
-    with progress("counting", total, "rows", enabled=show_progress) as advance:
-        for rows in executor.run("counts", _COUNTS, jobs, workers=memory.workers, stopping=stopping):
+    counts = executor.run("counts", _COUNTS, jobs, workers=memory.workers, stopping=stopping)
+    with closing(counts), progress("counting", total, "rows", enabled=show_progress) as advance:
+        for rows in counts:
             advance(rows)
     if stopping():
         return False

@@ -9,8 +9,8 @@
     │   └── PluginError        2  a filter that does not exist or does not load
     ├── GateError              3  the data failed a gate of the policy
     ├── BackendError           4  a model server is down; the run can be resumed
-    ├── WorkerError            4  workers or the cluster failed again and again; the run can be resumed
     │   └── BackendRefused     2  a model server is there and takes no request: a key, an address or a model is wrong
+    ├── WorkerError            4  workers or the cluster failed again and again; the run can be resumed
     ├── IntegrityError         5  a checksum, a count or the ledger does not hold
     ├── LockedError            6  another run holds the output folder
     └── Interrupted        130/143  stopped by a signal; the run can be resumed

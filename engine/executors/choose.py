@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,15 +39,13 @@ class Executor:
 
     def run(
         self, name: str, work: Work[Job, Result], jobs: Sequence[Job], *, workers: int, stopping: Callable[[], bool]
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Results as they come; ``name`` is the same for no two calls of a run, ``workers`` counts for ``local``.
 
         Once ``stopping()`` is true no further job is begun. Errors are those of ``run_jobs`` and ``run_on``.
         """
-        if self.name == "local":
+        if self.name == "local" or not jobs:
             return run_jobs(work.run, jobs, workers=workers, stopping=stopping, source=work.source)
-        if not jobs:
-            return iter(())
         if self.cluster is None:
             self.cluster = self._connect()
         return run_on(self.cluster, work, jobs, self.scratch, name=name, stopping=stopping, on_again=self.again.append)

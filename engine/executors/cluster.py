@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,7 +28,7 @@ TASKS_PER_WORKER: Final = 4
 """Tasks for each that runs at once: few enough that starting them costs little, so many that all end together."""
 
 _SETTLE_SECONDS: Final = 3.0
-"""After the last task has ended: until what it wrote elsewhere shows here."""
+"""After the last task has ended: until what it wrote elsewhere shows here, asked for by its name."""
 
 
 class Placed(Protocol):
@@ -66,7 +66,7 @@ def run_on(
     name: str,
     stopping: Callable[[], bool],
     on_again: Callable[[str], None],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Results as they come. Once ``stopping()`` is true no further job is begun; what runs is finished and handed out.
 
     ``name`` is that of a new folder in ``scratch``. ``on_again`` is called with the key of every job that was begun
@@ -93,8 +93,9 @@ def run_on(
             yield from _taken(spool, placed, work, left, stopping)
             complete = not left
         finally:
-            hint, why = placed.hint(), spool.deaths()
+            hint = placed.hint()
             placed.close(complete=complete)
+        why = spool.deaths()
         begun += spool.begun()
     for key in sorted(key for key, times in begun.items() if times > 1):
         on_again(key)
@@ -116,7 +117,7 @@ def _taken(
     ended_at: float | None = None
     while left:
         came = False
-        for key, told in spool.results():
+        for key, told in spool.results(left if ended_at else ()):
             job = left.pop(key, None)
             if job is None:
                 continue  # executed twice, and taken once

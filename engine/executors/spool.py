@@ -15,7 +15,7 @@ import os
 import pickle
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,9 +65,14 @@ class Spool:
         """Whether a job has a result, taken or not."""
         return (self.folder / "results" / key).exists() or (self.folder / "done" / key).exists()
 
-    def results(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Results that were not taken yet; each is taken as it is handed out."""
-        for name in sorted(os.listdir(self.folder / "results")):
+    def results(self, named: Iterable[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Results that were not taken yet; each is taken as it is handed out.
+
+        ``named``: jobs that are looked up by name too, as a network file system may list a folder as it was a minute
+        ago, but asks its server for a name that it does not know.
+        """
+        found = {key for key in named if (self.folder / "results" / key).exists()}
+        for name in sorted(found.union(os.listdir(self.folder / "results"))):
             if not name.startswith("."):
                 path = self.folder / "results" / name
                 told = orjson.loads(path.read_bytes())

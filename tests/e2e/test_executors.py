@@ -229,6 +229,23 @@ def test_a_run_whose_folder_another_swept_says_so(tmp_path: Path) -> None:
         swept()
 
 
+def test_a_run_that_lost_its_folder_leaves_the_winners_manifest_alone(project: Any, chat: Any) -> None:
+    """A mount on which locks do not reach other machines: as if there were no lock."""
+    fill(project, chat, 3)
+    won: list[bytes] = []
+
+    def on_commit(_: object) -> None:
+        if not won:
+            (project.out / ".lock").unlink()
+            project.run("clean", workers=1)
+            won.append((project.out / "manifest.json").read_bytes())
+
+    with pytest.raises(LockedError, match="another run has taken this folder over"):
+        project.run("clean", workers=1, on_commit=on_commit)
+    assert won == [(project.out / "manifest.json").read_bytes()]
+    assert verify(project.out).problems == ()
+
+
 def test_a_run_that_beats_on_another_machine_is_told_from_one_that_was_killed_there(tmp_path: Path) -> None:
     beat = tmp_path / TEMPORARY / "0123" / ALIVE
     beat.parent.mkdir(parents=True)

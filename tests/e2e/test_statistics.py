@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from phrasemill.schemas.errors import ConfigError
+from phrasemill.schemas.errors import ConfigError, IntegrityError
 
 TALE = (
     "The old mill stood at the bend of the river, and every autumn the village came to grind its corn there. "
@@ -49,6 +49,23 @@ def test_statistics_stay_frozen_when_the_input_grows(tales: Any, chat: Any) -> N
     assert (report.done, report.skipped) == (1, 2)
     assert next((tales.out / "_statistics").glob("*.parquet")).read_bytes() == frozen
     assert tales.outcomes()["late twin"] == "kept"
+
+
+def test_damaged_statistics_are_counted_again_unless_the_input_has_grown(tales: Any, chat: Any) -> None:
+    tales.run("clean", filters=FILTERS)
+    path = next((tales.out / "_statistics").glob("*.parquet"))
+    frozen = path.read_bytes()
+    path.write_bytes(frozen[:-9] + bytes([frozen[-9] ^ 1]) + frozen[-8:])
+    assert tales.run("clean", filters=FILTERS).done == 0
+    assert path.read_bytes() == frozen
+    tales.write("c.parquet", [chat("late twin", "Tell me.", TALE)])
+    tales.run("clean", filters=FILTERS)
+    path.write_bytes(frozen[:-9] + bytes([frozen[-9] ^ 1]) + frozen[-8:])
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="restore it from a copy"):
+            tales.run("clean", filters=FILTERS)
+    path.write_bytes(frozen)
+    assert tales.run("clean", filters=FILTERS).done == 0
 
 
 def test_other_options_want_another_folder(tales: Any) -> None:

@@ -291,3 +291,16 @@ def test_a_work_folder_belongs_to_one_address(bench: Any, tmp_path: Path) -> Non
         pass
     with output_place(f"{bench.url}/", None) as (place, _):
         assert place.is_relative_to(tmp_path / "cache")
+
+
+def test_what_belongs_to_no_shard_is_uploaded_again_where_it_was_lost(bench: Any) -> None:
+    bench.write("a")
+    bench.run("first")
+    lost = [file.path for file in bench.newest().beside if file.path.startswith(("config.", "_schema."))]
+    kept = {name for name in lost if name.count(".") == 2}
+    bench.store.delete(sorted(kept))
+    assert {each.path for each in verify_store(bench.url).problems} == kept
+    assert len(kept) == 2
+    assert bench.run("first").done == 0
+    assert verify_store(bench.url).problems == ()
+    assert bench.run("second").done == 0
