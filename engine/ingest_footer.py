@@ -1,7 +1,8 @@
 """What a Parquet footer says, held against the file: where its pages lie, and what they unpack to.
 
 A footer is under no checksum, and a reader trusts it. A file that lost its head or a piece of its middle is found here
-before anything is read, and so is one that unpacks to more than its footer owns up to.
+before anything is read, and so is one that unpacks to more than rows of chat data can have. The pages tell how much
+that is: some writers leave the sizes in the footer at 0.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from phrasemill.schemas.errors import InputError
 MAX_MEAN_ROW_BYTES: Final = 64 * 1024 * 1024
 """A row group whose rows are larger on average is refused, before it is unpacked."""
 
-UNDERSTATED: Final = 2
-"""How many times more than the footer says a column may unpack to: writers count page headers or not."""
+MAX_HEADER_DEPTH: Final = 8
+"""Structs inside each other in a page header; the format has three."""
 
 _MAGIC: Final = b"PAR1"
 _TAIL_BYTES: Final = 8
@@ -31,7 +32,7 @@ def check_footer(path: str, footer: pq.FileMetaData, size: int) -> None:
     """Compare the footer of a file of ``size`` bytes with the file. Page headers of remote files are not looked at.
 
     Raises:
-        InputError: the file is not whole, or unpacks to more than rows of chat data or than its footer says.
+        InputError: the file is not whole, or unpacks to more than rows of chat data.
 
     """
     with open_raw(path) as stream:
@@ -47,8 +48,8 @@ def check_footer(path: str, footer: pq.FileMetaData, size: int) -> None:
                 column = rows.column(place)
                 _check_place(path, group, column, size - _TAIL_BYTES - footer.serialized_size)
                 if not is_remote(path):
-                    unpacked += _understated(path, group, column, stream)
-            if unpacked > MAX_MEAN_ROW_BYTES * max(rows.num_rows, 1):
+                    unpacked += _understated(path, group, column, stream, rows.num_rows)
+            if unpacked > MAX_MEAN_ROW_BYTES * rows.num_rows:
                 raise InputError(
                     f"{path}: the {rows.num_rows} rows of row group {group} unpack to {unpacked} bytes, more than "
                     f"{MAX_MEAN_ROW_BYTES} a row; that is no chat data, take the file out of the input"
@@ -65,10 +66,14 @@ def largest_page(paths: Iterable[str]) -> int:
                 for group in range(footer.num_row_groups):
                     rows = footer.row_group(group)
                     for place in range(rows.num_columns):
-                        column = rows.column(place)
-                        if column.total_uncompressed_size > largest:
-                            largest = max([largest, *(page.unpacked for page in _pages(column, stream))])
+                        largest = max([largest, *(page.unpacked for page in _pages(rows.column(place), stream))])
     return largest
+
+
+def group_bytes(rows: pq.RowGroupMetaData) -> int:
+    """Bytes that a row group unpacks to at least: what the footer says, or what its columns take packed."""
+    packed = sum(rows.column(place).total_compressed_size for place in range(rows.num_columns))
+    return int(max(rows.total_byte_size, packed))
 
 
 def _check_length(path: str, footer: pq.FileMetaData, stream: io.BufferedIOBase, size: int) -> None:
@@ -102,14 +107,16 @@ def _range(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
     return start, start + column.total_compressed_size
 
 
-def _understated(path: str, group: int, column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> int:
-    """Bytes that the pages unpack to beyond what the footer says, where that is far beyond; else 0."""
+def _understated(path: str, group: int, column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase, n_rows: int) -> int:
+    """Bytes that the pages of a column unpack to beyond what the footer says."""
     unpacked = sum(page.unpacked for page in _pages(column, stream))
-    if unpacked <= UNDERSTATED * max(column.total_uncompressed_size, _HEADER_BYTES):
-        return 0
+    beyond = max(unpacked - max(int(column.total_uncompressed_size), 0), 0)
+    if not beyond or unpacked <= MAX_MEAN_ROW_BYTES * n_rows:
+        return beyond
     raise InputError(
         f"{path}: column {column.path_in_schema!r} of row group {group} unpacks to {unpacked} bytes, but the footer "
-        f"says {column.total_uncompressed_size}; take the file out of the input"
+        f"says {column.total_uncompressed_size}, and {MAX_MEAN_ROW_BYTES} a row are the most; take the file out of the "
+        "input"
     )
 
 
@@ -161,8 +168,10 @@ def _page_header(data: bytes) -> tuple[_Page, int]:
     return _Page(unpacked, packed), fields[-1][3] + 1
 
 
-def _fields(data: bytes, place: int) -> Iterator[tuple[int, int, int, int]]:
+def _fields(data: bytes, place: int, depth: int = 0) -> Iterator[tuple[int, int, int, int]]:
     """Number, kind, start and stop of each field of a struct; the byte after the last one ends it."""
+    if depth > MAX_HEADER_DEPTH:
+        raise ValueError("structs are nested too deep")
     number = 0
     while (head := data[place]) != _STOP:
         place += 1
@@ -171,12 +180,12 @@ def _fields(data: bytes, place: int) -> Iterator[tuple[int, int, int, int]]:
         else:
             value, place = _varint(data, place)
             number = (value >> 1) ^ -(value & 1)
-        stop = _skip(data, place, head & 15)
+        stop = _skip(data, place, head & 15, depth)
         yield number, head & 15, place, stop
         place = stop
 
 
-def _skip(data: bytes, place: int, kind: int) -> int:
+def _skip(data: bytes, place: int, kind: int, depth: int) -> int:
     """The place behind a value of this kind; only kinds that page headers have."""
     if kind in (_TRUE, _FALSE):
         return place
@@ -190,7 +199,7 @@ def _skip(data: bytes, place: int, kind: int) -> int:
         length, place = _varint(data, place)
         return place + length
     if kind == _STRUCT:
-        stops = [place, *(stop for _, _, _, stop in _fields(data, place))]
+        stops = [place, *(stop for _, _, _, stop in _fields(data, place, depth + 1))]
         return stops[-1] + 1
     raise ValueError(f"got a value of kind {kind}")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import blake3
 import ijson
 
+from phrasemill.engine.ingest_depth import is_too_deep
+from phrasemill.engine.ingest_numbers import with_floats
 from phrasemill.engine.ingest_quarantine import MAX_RAW_BYTES, MAX_ROW_BYTES
 from phrasemill.engine.source import STREAM_ERRORS, SourceFile, open_plain, open_raw
 from phrasemill.schemas.errors import IntegrityError
@@ -23,7 +27,13 @@ BLOCK_BYTES: Final = 16 * 1024 * 1024
 MAX_OPEN: Final = 1_000
 """Brackets that an element of an array may have open at once: each costs the parser as much time as are open."""
 
+MAX_DIGITS: Final = 600
+"""Digits of a whole number in an array: no float has as many, and the parser does not survive what Python refuses."""
+
 ARRAY_READ_BYTES: Final = 16 * 1024
+
+_OVERFLOW: Final = "integer overflow"
+_LONG_NUMBER: Final = re.compile(rb"[\[,:\s-]\d{%d}" % (MAX_DIGITS + 1))
 
 READ_BYTES: Final = 1024 * 1024
 BOM: Final = b"\xef\xbb\xbf"
@@ -118,21 +128,41 @@ def array_items(shard: Shard) -> Iterator[Any]:
 
     """
     try:
-        with open_plain(shard.path, shard.compression) as stream:
-            yield from elements(stream)
+        yield from elements(lambda: open_plain(shard.path, shard.compression))
     except (*STREAM_ERRORS, ijson.JSONError, UnicodeError) as error:
         raise _damaged(shard, error) from error
 
 
-def elements(stream: io.BufferedIOBase) -> Iterator[Any]:
-    """Return the elements of the JSON array in a stream.
+def elements(opened: Callable[[], io.BufferedIOBase]) -> Iterator[Any]:
+    """Return the elements of the JSON array in a stream, whole numbers of any size as such.
+
+    ``opened`` gives the stream from its start; it is called once more where a number needs more than 64 bits: the
+    quick parser stops at it. An element that is nested too deep has decimals for floats from there on.
 
     Raises:
-        ijson.JSONError, UnicodeError, EOFError: this is no array, or there is no end to an element of it.
+        ijson.JSONError, UnicodeError, EOFError: this is no array, or there is no end to an element or number of it.
 
     """
-    source = _ArrayStream(stream)
-    for item in ijson.items(source, "item", use_float=True, buf_size=ARRAY_READ_BYTES):
+    done = 0
+    try:
+        with opened() as stream:
+            for item in _items(_ArrayStream(stream), use_float=True):
+                done += 1
+                yield item
+        return
+    except ijson.JSONError as error:
+        if _OVERFLOW not in str(error).split("\n")[0]:
+            raise
+    try:
+        with opened() as stream:
+            for item in islice(_items(_ShortNumbers(stream), use_float=False), done, None):
+                yield item if isinstance(item, dict | list) and is_too_deep(item) else with_floats(item)
+    except ArithmeticError as error:
+        raise EOFError("a number is larger than any float") from error
+
+
+def _items(source: _ArrayStream, *, use_float: bool) -> Iterator[Any]:
+    for item in ijson.items(source, "item", use_float=use_float, buf_size=ARRAY_READ_BYTES):
         source.taken()
         yield item
 
@@ -214,4 +244,19 @@ class _ArrayStream:
                 f"an element has more than {MAX_ELEMENT_BYTES} bytes, or {MAX_OPEN} brackets open at once; write the "
                 "rows as JSON lines, where such a row costs itself alone"
             )
+        return data
+
+
+class _ShortNumbers(_ArrayStream):
+    """The same, which ends with an error at a whole number of more than ``MAX_DIGITS`` digits too."""
+
+    _tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes. EOFError: there is no end to an element or a number."""
+        data = super().read(size)
+        near = self._tail + data
+        if _LONG_NUMBER.search(near):
+            raise EOFError(f"a number has more than {MAX_DIGITS} digits")
+        self._tail = near[-MAX_DIGITS - 2 :]
         return data

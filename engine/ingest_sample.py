@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from phrasemill.engine.ingest_depth import MAX_DEPTH, is_too_deep, may_be_deep, type_is_too_deep
 from phrasemill.engine.ingest_lines import elements
+from phrasemill.engine.ingest_numbers import parsed_whole
 from phrasemill.engine.ingest_schema import JSON, FileSchema, plain, unify
 from phrasemill.engine.source import STREAM_ERRORS, SourceFile, open_plain, open_raw
 from phrasemill.schemas.errors import InputError
@@ -110,7 +111,7 @@ def value_type(value: Any) -> pa.DataType:
     if isinstance(value, int):
         return pa.int64() if value in _INT64 else JSON
     if isinstance(value, float):
-        return pa.float64() if abs(value) < _INT64.stop else JSON
+        return pa.float64()
     if isinstance(value, str):
         return pa.large_string()
     if isinstance(value, list):
@@ -163,7 +164,7 @@ def _rows_in(file: SourceFile, head: bytes, cut: bool) -> list[dict[str, Any]]:
 def _line_rows(lines: list[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
-            row = orjson.loads(line)
+            row = parsed_whole(line)
         except orjson.JSONDecodeError:
             continue
         if isinstance(row, dict) and not (may_be_deep(line) and is_too_deep(row)):
@@ -172,7 +173,7 @@ def _line_rows(lines: list[bytes]) -> Iterator[dict[str, Any]]:
 
 def _array_rows(head: bytes) -> Iterator[dict[str, Any]]:
     try:
-        for row in elements(io.BytesIO(head)):
+        for row in elements(lambda: io.BytesIO(head)):
             if isinstance(row, dict) and not is_too_deep(row):
                 yield row
     except (EOFError, ijson.JSONError, UnicodeError):

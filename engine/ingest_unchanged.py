@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from phrasemill.engine.shards import Shard
 from phrasemill.engine.source import STREAM_ERRORS, hashed, is_remote, stamp
@@ -39,7 +40,7 @@ def _planned(shard: Shard, known: str) -> str:
     if now == known:
         return now
     try:
-        _, content = hashed(shard.path)
+        content = _content(shard.path, now)
     except STREAM_ERRORS as error:
         raise _changed(shard, f"cannot be read any more ({error})") from error
     if content != shard.content_hash:
@@ -47,6 +48,15 @@ def _planned(shard: Shard, known: str) -> str:
     if _stamp(shard) != now:
         raise _changed(shard, "is being written to")
     return now
+
+
+@lru_cache(maxsize=1024)
+def _content(path: str, now: str) -> str:
+    """Return the hash of a file's content under the stamp it has now. All shards of a file ask for the same one."""
+    _, content = hashed(path)
+    if stamp(path) != now:
+        raise OSError("it is being written to")
+    return content
 
 
 def _same(shard: Shard, before: str) -> None:

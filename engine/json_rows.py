@@ -208,7 +208,7 @@ def _array_rows(
 def _dumped(item: Any) -> bytes:
     """Return the element as JSON, empty where its text has halves of surrogate pairs or it is nested too deep."""
     try:
-        return orjson.dumps(item)
+        return orjson.dumps(item, default=float)  # decimals of an element that is nested too deep
     except orjson.JSONEncodeError:
         pass
     try:

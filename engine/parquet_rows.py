@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from phrasemill.engine.ingest_columns import as_list, is_list, is_text
 from phrasemill.engine.ingest_fit import fit_table
+from phrasemill.engine.ingest_footer import group_bytes
 from phrasemill.engine.ingest_quarantine import MAX_ROW_BYTES, Quarantine, row_json
 from phrasemill.engine.ingest_raw import raw_part
 from phrasemill.engine.ingest_rows import RawRows
@@ -87,7 +88,7 @@ def _batches(
 def _batch_rows(file: pq.ParquetFile, groups: list[int], batch_bytes: int) -> int:
     """Rows that make a batch of about ``batch_bytes`` in the widest row group."""
     metadata = [file.metadata.row_group(group) for group in groups]
-    widest = max((group.total_byte_size / group.num_rows for group in metadata if group.num_rows), default=1.0)
+    widest = max((group_bytes(group) / group.num_rows for group in metadata if group.num_rows), default=1.0)
     return int(min(max(batch_bytes / max(widest, 1.0), 1), MAX_BATCH_ROWS))
 
 

@@ -18,6 +18,7 @@ from phrasemill.engine.read import read_shard
 from phrasemill.engine.run import RunOptions, execute
 from phrasemill.engine.settings import resolved
 from phrasemill.engine.shards import InputPlan, plan_input
+from phrasemill.engine.source import hashed
 from phrasemill.engine.verify import verify
 from phrasemill.schemas.config import InputConfig, RunConfig
 from phrasemill.schemas.errors import IntegrityError, PhrasemillError
@@ -122,6 +123,28 @@ def test_a_touched_moved_or_rewritten_file_of_the_same_content_is_read(name: str
     shown = len(next(batches).table)
     path.chmod(0o644)
     assert sum(len(batch.table) for batch in batches) == len(OLD) - shown
+
+
+def test_a_touched_file_is_hashed_once_for_all_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    write(path, OLD)
+    monkeypatch.setattr("phrasemill.engine.shards.TARGET_LINES_BYTES", 2_000)
+    plan = plan_input(InputConfig(path=(str(path),)))
+    assert len(plan.shards) > 5
+    looked: list[str] = []
+
+    def counted(path: str) -> tuple[int, str]:
+        looked.append(path)
+        return hashed(path)
+
+    monkeypatch.setattr("phrasemill.engine.ingest_unchanged.hashed", counted)
+    path.chmod(0o600)
+    path.chmod(0o640)
+    assert ids(plan) == [row["id"] for row in OLD]
+    assert looked == [str(path)]
+    rewrite_with_its_times(path)
+    with pytest.raises(IntegrityError, match=r"a\.jsonl: is not the file that was planned"):
+        ids(plan)
 
 
 class Run:

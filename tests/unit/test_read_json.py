@@ -222,3 +222,61 @@ def test_array_batches_are_cut_by_bytes(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(read(plan)) > 5
     good, _ = outcome(plan)
     assert [row["id"] for row in good] == [str(row) for row in range(100)]
+
+
+def test_large_floats_stay_floats(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    lines(tmp_path / "in" / "a.jsonl", GOOD | {"n": 12.5, "list": [0.5]})
+    lines(tmp_path / "in" / "b.jsonl", GOOD | {"n": 3.1e19, "list": [-4e30]}, GOOD | {"n": 8.25, "list": []})
+    plan = plan_of(tmp_path / "in")
+    good, bad = outcome(plan)
+    assert plan.json_columns == frozenset()
+    assert ([row["n"] for row in good], bad) == ([12.5, 3.1e19, 8.25], [])
+    assert [row["list"] for row in good] == [[0.5], [-4e30], []]
+
+
+def test_whole_numbers_beyond_64_bits_stay_exact(tmp_path: Path) -> None:
+    rows = (b'{"messages": %b, "n": %d, "f": 3.1e19}' % (orjson.dumps(TALK), 2**70 + at) for at in range(2))
+    good, bad = outcome(plan_of(lines(tmp_path / "a.jsonl", *rows)))
+    assert ([orjson.loads(row["n"]) for row in good], bad) == ([str(2**70), str(2**70 + 1)], [])
+    assert [row["f"] for row in good] == [3.1e19, 3.1e19]
+
+
+@pytest.mark.parametrize("large", [15833432145678901234, 2**70])
+@pytest.mark.parametrize("name", ["a.json", "a.json.zst"])
+def test_a_large_number_in_an_array_reads_as_in_lines(tmp_path: Path, name: str, large: int) -> None:
+    numbers = (1, large, large + 1, 7)
+    rows = [{"id": number, "messages": TALK, "f": 0.1, "n": number, "big": 3.1e19} for number in numbers]
+    data = [json.dumps(row).encode() for row in rows]
+    packed = b"[" + b",".join(data) + b"]"
+    (tmp_path / name).write_bytes(zstandard.compress(packed) if name.endswith("zst") else packed)
+    good, bad = outcome(plan_of(tmp_path / name))
+    assert [row["id"] for row in good] == [str(number) for number in numbers]
+    assert ([row["f"] for row in good], [row["big"] for row in good], bad) == ([0.1] * 4, [3.1e19] * 4, [])
+    assert (good, bad) == outcome(plan_of(lines(tmp_path / "a.jsonl", *data)))
+
+
+@pytest.mark.parametrize("odd", ["7" * 601, "-" + "7" * 5000, "1e400", "1e9999999999999999999999", "NaN"])
+@pytest.mark.parametrize("gap", ["", " " * 16_200])
+def test_numbers_of_an_array_that_are_none(tmp_path: Path, odd: str, gap: str) -> None:
+    row = orjson.dumps(GOOD).decode()
+    text = f'[{row}, {row[:-1]}, "n": {2**70}}}, {row[:-1]}, {gap}"x": {odd}}}, {row}]'
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"a\.json: cannot be read to its end"):
+        read(plan_of(tmp_path / "a.json"))
+
+
+def test_deep_elements_behind_a_large_number_cost_themselves(tmp_path: Path) -> None:
+    row = orjson.dumps(GOOD).decode()
+    deep = "[" * 150 + "0.5" + "]" * 150
+    deepest = "[" * 990 + "0.5" + "]" * 990
+    rows = [row, f'{row[:-1]}, "n": {2**70}}}', f'{row[:-1]}, "x": {deep}}}', f'{row[:-1]}, "x": {deepest}}}', row]
+    (tmp_path / "a.json").write_text(f"[{','.join(rows)}]")
+    good, bad = outcome(plan_of(tmp_path / "a.json"))
+    assert ([row["row"] for row in good], bad) == ([0, 1, 4], [(2, "bad_json"), (3, "bad_json")])
+
+
+def test_a_deep_line_with_a_large_float_costs_itself(tmp_path: Path) -> None:
+    deep = orjson.dumps(GOOD | {"s": 1e30})[:-1] + b', "x": ' + b"[" * 990 + b"]" * 990 + b"}"
+    good, bad = outcome(plan_of(lines(tmp_path / "a.jsonl", GOOD, deep, GOOD)))
+    assert ([row["row"] for row in good], bad) == ([0, 2], [(1, "bad_json")])

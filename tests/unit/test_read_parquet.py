@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from phrasemill.engine import parquet_rows
+from phrasemill.engine.ingest_footer import largest_page
 from phrasemill.engine.read import RowBatch, read_shard, table_schema
 from phrasemill.engine.shards import InputPlan, plan_input
 from phrasemill.schemas import tables
@@ -245,3 +246,48 @@ def test_a_remote_file_is_read_like_a_local_one(tmp_path: Path) -> None:
     local = plan_of(path)
     assert remote.fingerprint() == local.fingerprint()
     assert [batch.table for batch in read(remote)] == [batch.table for batch in read(local)]
+
+
+def varint(value: int) -> bytes:
+    """Return a size as a footer writes it."""
+    value, digits = value << 1, []
+    while value or not digits:
+        digits.append(value & 127 | 128)
+        value >>= 7
+    digits[-1] &= 127
+    return bytes(digits)
+
+
+def without_sizes(path: Path) -> None:
+    """Set what a file's columns are said to unpack to to 0, as some writers leave it."""
+    data, footer = bytearray(path.read_bytes()), pq.read_metadata(path)
+    for place in range(footer.num_columns):
+        honest = b"\x16" + varint(footer.row_group(0).column(place).total_uncompressed_size)
+        at = data.index(honest, len(data) - 8 - footer.serialized_size)
+        data[at + 1 : at + len(honest)] = b"\x80" * (len(honest) - 2) + b"\0"
+    path.write_bytes(data)
+
+
+def test_a_footer_without_sizes_is_read(tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": "The port is open. " * 40}
+    rows = [{"messages": [{"role": "user", "content": f"q{row}"}, answer]} for row in range(200)]
+    path = write(tmp_path / "a.parquet", rows, compression="zstd", use_dictionary=False)
+    page = largest_page([str(path)])
+    without_sizes(path)
+    footer = pq.read_metadata(path).row_group(0)
+    assert {footer.column(place).total_uncompressed_size for place in range(footer.num_columns)} == {0}
+    assert sum(batch.table.num_rows for batch in read(plan_of(path))) == 200
+    assert largest_page([str(path)]) == page > 100_000
+
+
+def test_page_headers_of_structs_without_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", [{"messages": TALK}] * 300, compression="none", use_dictionary=False)
+    column = pq.read_metadata(path).row_group(0).column(1)
+    data = bytearray(path.read_bytes())
+    stop = column.data_page_offset + column.total_compressed_size
+    data[column.data_page_offset : stop] = b"\x1c" * column.total_compressed_size
+    assert column.total_compressed_size > 1000
+    path.write_bytes(data)
+    plan = plan_of(path)
+    with pytest.raises(IntegrityError, match=r"a\.parquet row groups 0-0: cannot be decoded"):
+        read(plan)
