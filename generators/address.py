@@ -10,7 +10,16 @@ import httpx
 
 from phrasemill.schemas.errors import ConfigError
 
-_METADATA: Final = frozenset({"metadata.google.internal", "fd00:ec2::254"})
+_METADATA_NAME: Final = "metadata.google.internal"
+_METADATA: Final = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.0.23", "fd00:ec2::254"),
+    )
+)
+"""Of most clouds, of containers on AWS (two), of Tencent, of AWS over IPv6; others on the link may be servers."""
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def checked_url(url: str) -> httpx.URL:
@@ -50,9 +59,11 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_metadata(host: str) -> bool:
-    address = _address(host)
-    is_local = isinstance(address, ipaddress.IPv4Address) and address.is_link_local
-    return is_local or host.rstrip(".") in _METADATA
+    name = host.rstrip(".").lower()
+    address = _address(name.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return name == _METADATA_NAME or address in _METADATA
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -162,9 +162,14 @@ class Ask:
         answer = await self._answer(voice, part, turn, number, options, plain)
         is_free = max_tokens is None and schema is None and not choices
         if answer.finish_reason == "length" and is_free and self.desk.more_tokens:
-            self.reject(answer, TRUNCATED)
             options["max_tokens"] = limit * _MORE_TOKENS
-            answer = await self._answer(voice, part, turn, number, options, plain)
+            try:
+                whole = await self._answer(voice, part, turn, number, options, plain)
+            except NoAnswer:
+                # More than the server can give: what it gave is judged as it is.
+                return answer
+            self.reject(answer, TRUNCATED)
+            return whole
         return answer
 
     async def _answer(

@@ -39,6 +39,7 @@ from phrasemill.generators.transport import Received, TooLarge, Transport
 from phrasemill.generators.wire import (
     MAYBE_REFUSED,
     answer_fields,
+    canary,
     error_code,
     parse_completion,
     served_models,
@@ -56,7 +57,7 @@ _ELSEWHERE: Final = "the server sends requests to another address, where no key 
 _NO_SERVER: Final = "is this an OpenAI-compatible server? Check backend.url"
 _PROBE_SECONDS: Final = 5.0
 _CANARY_SECONDS: Final = 30.0
-"""Within so long a server must answer one token to count as up."""
+"""Within so long, or half the time of a request, a server must answer one token to count as up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,6 @@ class Client:
         self._taken: frozenset[str] = frozenset()
         self._refused: frozenset[str] = frozenset()
         self._probing, self._waiting, self._suspects = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
-        canary = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0.0}
-        self._canary = orjson.dumps(canary)
         self._transport = Transport(self.url.host, key, timeout_seconds, concurrency + 1)
 
     async def __aenter__(self) -> Client:
@@ -218,7 +217,7 @@ class Client:
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 received = await self._transport.receive("GET", joined(url, "models"))
-            return served_models(received.content) if received.status == httpx.codes.OK else {}
+            return served_models(received.content) if httpx.codes.is_success(received.status) else {}
         except (httpx.TransportError, TimeoutError, TooLarge):
             answered = False
             return None
@@ -285,7 +284,7 @@ class Client:
     async def _answers_others(self) -> bool:
         """Whether the server takes or refuses a small request, which concerns no row."""
         try:
-            outcome = await self._try(self._canary, time.monotonic(), min(self._timeout, _CANARY_SECONDS))
+            outcome = await self._try(canary(self.model, self._replies.name()), time.monotonic(), is_canary=True)
         except RequestRefused:
             return True
         if isinstance(outcome, _Retry):
@@ -293,10 +292,10 @@ class Client:
             return False
         return True
 
-    async def _try(self, body: bytes, began: float, seconds: float | None = None) -> Completion | _Retry:
+    async def _try(self, body: bytes, began: float, *, is_canary: bool = False) -> Completion | _Retry:
         """One try, in its place among those in flight; health, pace and budget hear what came of it."""
         async with self._pace.slot() as cuts:
-            outcome = await self._sent(body, began, seconds or self._timeout)
+            outcome = await self._sent(body, began, is_canary)
         if isinstance(outcome, Completion):
             self._health.succeeded()
             self._pace.earn()
@@ -306,11 +305,12 @@ class Client:
             self._pace.heard(overloaded=outcome.reason in OVERLOADED, cuts=cuts)
         return outcome
 
-    async def _sent(self, body: bytes, began: float, seconds: float) -> Completion | _Retry:
+    async def _sent(self, body: bytes, began: float, is_canary: bool) -> Completion | _Retry:
+        seconds = min(self._timeout, max(_CANARY_SECONDS, self._timeout / 2)) if is_canary else self._timeout
         url = await self._pool.take()
         answered = None
         self.sent += 1
-        name = self._replies.name()
+        name = self._replies.name(body)
         try:
             # httpx counts time between bytes; a server that drips needs a limit on the whole.
             async with asyncio.timeout(seconds):
@@ -326,13 +326,13 @@ class Client:
             return _Retry(_snake(type(error).__name__))
         finally:
             self._pool.give_back(url, answered=answered)
-        if received.status == httpx.codes.OK:
-            return await self._read(received, name, began)
+        if httpx.codes.is_success(received.status):
+            return await self._read(received, name, began, is_canary)
         if received.status in RETRIED or received.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return _Retry(f"status_{received.status}", retry_after_seconds(received.headers.get("Retry-After")))
         raise await self._rejection(received)
 
-    async def _read(self, received: Received, name: str, began: float) -> Completion | _Retry:
+    async def _read(self, received: Received, name: str, began: float, is_canary: bool) -> Completion | _Retry:
         completion = parse_completion(received.content, time.monotonic() - began)
         if completion is None:
             return _Retry("malformed_response")
@@ -340,7 +340,8 @@ class Client:
         if self._replies.is_anothers(name, echoes=echoes, content=received.content, connection=received.connection):
             # Whatever else stands in the connection is not for us either.
             await received.connection.aclose()
-            return _Retry("answer_of_another")
+            if not is_canary:  # which asks only whether anything answers
+                return _Retry("answer_of_another")
         return completion
 
     async def _rejection(self, received: Received) -> BackendError | RequestRefused:

@@ -150,6 +150,7 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
     banned: list[str] = []
     rejection: Rejection | None = None
     number, last, tokens = 0, recipe.settings.attempts, recipe.backend.max_tokens
+    had_more = False
     while number < last:
         number += 1
         request = build_request(
@@ -168,6 +169,10 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
             completion, replayed = await _complete(attempt, recipe, request, banned, tokens)
         except (RequestRefused, RequestFailed) as error:
             attempts.append(_failed(recipe.log, attempt, error.reason))
+            if tokens > recipe.backend.max_tokens:
+                # More than the server can give; with fewer there was an answer, and another may be shorter.
+                tokens = recipe.backend.max_tokens
+                continue
             return TurnResult(None, tuple(attempts), error.reason)
         attempt = replace(attempt, replayed=replayed, **_answered(completion))
         text = _REASONING.sub("", completion.text).strip()
@@ -181,10 +186,12 @@ async def _regenerate(task: TurnTask, recipe: _Recipe) -> TurnResult:
         if rejection is not None and rejection.reason == TRUNCATED:
             if tokens > recipe.backend.max_tokens:
                 break
-            last, tokens = last + 1, tokens * _MORE_TOKENS
+            # Once: after a refusal of more, the remaining attempts are as long as any.
+            if not had_more:
+                last, tokens, had_more = last + 1, tokens * _MORE_TOKENS, True
         hits += [hit for hit in found if hit not in hits]
         banned += [phrase for phrase in _phrases(found, rejection) if phrase not in banned]
-    return TurnResult(None, tuple(attempts), attempts[-1].reason or "")
+    return TurnResult(None, tuple(attempts), _rejected_for(attempts))
 
 
 async def _complete(
@@ -241,6 +248,11 @@ def _new_attempt(
         request_hash=request_hash(recipe.client.model, params, request.messages, seed, TEMPLATE_VERSION),
         outcome="cancelled",
     )
+
+
+def _rejected_for(attempts: Sequence[Attempt]) -> str:
+    """Why the last answer that came was not taken, or an empty text."""
+    return next((attempt.reason or "" for attempt in reversed(attempts) if attempt.outcome == "rejected"), "")
 
 
 def _answered(completion: Completion) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 A server or a gateway that sends an answer twice leaves the second one in the connection, where the next request finds
 it: another row's text. Every try carries a name of its own (``X-Request-Id``), which vLLM and many gateways repeat; an
-answer that has a name and was seen before, byte for byte, on a connection in use is another's as well.
+answer that has a name and was seen before, byte for byte, on a connection in use is another's as well. A cache in front
+of a server may give the answer that an earlier try of the same request did not wait for, under the name of that try: it
+is as good.
 """
 
 from __future__ import annotations
@@ -24,12 +26,18 @@ class Replies:
         self._numbers = count(1)
         self._ours = re.compile(rf"{self._run}-\d+")
         self._seen: dict[int, None] = {}
+        self._open: dict[str, int] = {}
+        """Of the latest tries without an answer: what they sent."""
         self._used: WeakSet[object] = WeakSet()
         self._tells_apart = True
 
-    def name(self) -> str:
-        """A name for the next try."""
-        return f"{self._run}-{next(self._numbers)}"
+    def name(self, body: bytes = b"") -> str:
+        """A name for the next try, which sends ``body``."""
+        name = f"{self._run}-{next(self._numbers)}"
+        self._open[name] = hash(body)
+        if len(self._open) > _REMEMBERED:
+            del self._open[next(iter(self._open))]
+        return name
 
     def is_anothers(self, name: str, *, echoes: tuple[str, ...], content: bytes, connection: object) -> bool:
         """Whether the answer to the try ``name`` is that to another. ``echoes``: the names that came back with it.
@@ -38,8 +46,10 @@ class Replies:
         """
         is_new = connection not in self._used
         self._used.add(connection)
-        if any(found != name for echo in echoes for found in self._ours.findall(echo)):
-            return True
+        others = {found for echo in echoes for found in self._ours.findall(echo)} - {name}
+        if others:
+            return name not in self._open or any(self._open.get(other) != self._open[name] for other in others)
+        self._open.pop(name, None)
         if not (any(echoes) and self._tells_apart):
             return False
         key = hash(content)

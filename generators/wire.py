@@ -109,6 +109,12 @@ def without(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in dropped}
 
 
+def canary(model: str, mark: str) -> bytes:
+    """A request for one token that concerns no row. With a ``mark`` of its own no cache can answer it."""
+    message = {"role": "user", "content": f"Hi {mark}"}
+    return orjson.dumps({"model": model, "messages": [message], "max_tokens": 1, "temperature": 0.0})
+
+
 def parse_completion(content: bytes, seconds: float) -> Completion | None:
     """The completion in a response body, or None where it is not one.
 

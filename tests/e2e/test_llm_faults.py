@@ -277,6 +277,33 @@ def test_a_generated_answer_that_ran_into_the_limit_is_asked_for_once_more(proje
     assert verify(project.out).ok
 
 
+def test_a_server_that_cannot_give_more_tokens_is_asked_for_another_answer(project: Any) -> None:
+    traits = write_traits(project.root / "traits")
+    cut: list[int] = []
+
+    def reply(body: Body) -> Answer:
+        if body["max_tokens"] > 512:
+            return 400, "", ""
+        is_cut = "number 3?" in str(body) and not cut
+        cut.extend([body["seed"]] * is_cut)
+        return 200, f"{GOOD} Take {body['seed']} bricks.", "length" if is_cut else "stop"
+
+    project.server.reply = reply
+    body = {
+        "recipe": "distill",
+        "traits": {"use": ["dry"], "dir": str(traits)},
+        "packs": [str(project.pack)],
+        "backend": backend(project.server),
+    }
+    config = resolved_generate(GenerateConfig.model_validate(body), project.root)
+    execute_generation(config, project.out, show_progress=False)
+    made = project.table("generations")
+    assert set(made.filter(made["finish_reason"] == "length")["reason"]) == {"truncated"}
+    assert set(made.filter(made["outcome"] == "failed")["reason"]) == {"status_400"}
+    assert len(project.table("sft")) == ROWS
+    assert verify(project.out).ok
+
+
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process trees are watched on Linux only")
 
 

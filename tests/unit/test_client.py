@@ -11,12 +11,14 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from phrasemill.generators.backend import open_backend
 from phrasemill.generators.bans import ban_fields
 from phrasemill.generators.client import Client, Completion
 from phrasemill.generators.retry import RequestRefused, retry_after_seconds
 from phrasemill.schemas.backend import BackendConfig
+from phrasemill.schemas.config import InputConfig
 from phrasemill.schemas.errors import ConfigError
 from tests.unit.scripted_server import ROW_TEXT, SECRET, Choosy, Scripted, Step, answer, ask, raw, serving, talk_with
 
@@ -138,12 +140,103 @@ def test_retry_after() -> None:
         "http://169.254.169.254/v1",
         "http://2852039166/v1",
         "http://[::ffff:a9fe:a9fe]/v1",
+        "http://0xa9feaa02/v1",
+        "http://169.254.170.23./v1",
+        "http://[64:ff9b::169.254.0.23]/v1",
+        "http://[fd00:0ec2:0:0::254]/v1",
+        "http://Metadata.Google.Internal./v1",
     ],
-    ids=["ftp", "bare", "empty", "cloud", "cloud-as-a-number", "cloud-in-six"],
+    ids=["ftp", "bare", "empty", "cloud", "number", "in-six", "hex", "dot", "through-nat", "long-six", "name"],
 )
 def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"backend\.url"):
         Client(url, "m")
+
+
+@pytest.mark.parametrize("url", ["http://169.254.10.2:8000/v1", "http://[fe80::1]:8000/v1"])
+def test_a_server_on_the_same_link_is_a_server(url: str) -> None:
+    assert Client(url, "m").shown_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gateway.example/v1/@cf/meta",
+        "http://[2001:db8::1]:8000/v1",
+        "https://h.example/v1?api-version=2025-01-01-preview",
+    ],
+)
+def test_an_address_without_a_secret_is_taken(url: str) -> None:
+    assert BackendConfig(use="openai", url=url, model="m").url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ab/cd@h.example/v1",
+        "https://me:ab/@h.example/v1",
+        "https://@cf@h.example/v1",
+        "http://[2001:db8::1]/v1?api_key=abc",
+    ],
+)
+def test_an_address_with_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="would stand in the output"):
+        BackendConfig(use="openai", url=url, model="m")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "github://org:repo@main/data/a.jsonl",
+        "simplecache::github://org:repo@main/data/a.jsonl",
+        "s3://bucket/shard-?-tokenized.parquet",
+        "gs://b/data?/author_shards/*.parquet",
+        "gs://b/data?/author=jane/*.parquet",
+        "s3://b/a.parquet?versionId=3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        "https://h/a.parquet?versionId=3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        "http://h/a.jsonl?filename=training-conversations-2025.jsonl",
+    ],
+)
+def test_an_ordinary_path_is_taken(path: str) -> None:
+    assert InputConfig(path=path).path == (path,)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "github://me:ghp_AbCdEf0123456789AbCd@main/a.jsonl",
+        "s3://id:ab/cd@bucket/a.parquet",
+        "abfs://c@a.example/x.parquet?sv=1&sig=abc",
+        "s3://b/a-?.parquet?access_token=abc",
+        "simplecache::https://h/a.jsonl?v=abcdefghijklmnopqrstuvwxyz",
+        "https://h/a.jsonl?token",
+    ],
+)
+def test_a_path_with_a_secret_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match="would stand in the output"):
+        InputConfig(path=path)
+
+
+@pytest.mark.parametrize("name", ["openai_api_key", "hf_token", "OPENAI_API_KEY", "_Key", "AZURE_KEY_2"])
+def test_the_name_of_a_variable_is_taken_however_it_is_written(name: str) -> None:
+    assert BackendConfig(use="openai", url="http://h/v1", model="m", api_key_env=name).api_key_env == name
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "hf_" + "AbCdEfGhIj" * 3,
+        "gsk_a1b2c3",
+        "sk_live_" + "abcdefgh" * 2,
+        "a" + "0123456789abcdef" * 2,
+        "kanarie_5fK2",
+        "a_" * 33,
+        "abcdefghij" * 4,
+    ],
+)
+def test_a_key_for_the_name_of_a_variable_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="expected the NAME of an environment variable"):
+        BackendConfig(use="openai", url="http://h/v1", model="m", api_key_env=key)
 
 
 def test_a_password_in_the_address_is_not_shown() -> None:

@@ -203,6 +203,33 @@ def test_a_request_that_does_not_work_ends_its_turn_alone(
     assert run(model, path, task()).text == CLEAN  # a failure is never replayed
 
 
+@pytest.mark.parametrize(
+    ("texts", "attempts", "reason"),
+    [
+        ((CLEAN[:30], CLEAN), 3, "accepted"),
+        ((CLEAN[:30],), 1, "truncated"),
+        ((CLEAN[:30], CLEAN[:31], CLEAN[:32]), 3, "truncated"),
+    ],
+)
+def test_a_server_that_cannot_give_more_tokens_is_asked_for_as_many_as_before(
+    model: Model, tmp_path: Path, texts: tuple[str, ...], attempts: int, reason: str
+) -> None:
+    waiting = list(texts)
+
+    def reply(body: dict[str, Any]) -> tuple[int, str, str]:
+        if body["max_tokens"] > 512:
+            return 400, "", ""
+        text = waiting.pop(0)
+        return 200, text, "stop" if text == CLEAN else "length"
+
+    model.reply = reply
+    result = run(model, tmp_path / "log.jsonl", task(), attempts=attempts)
+    assert (result.text, result.reason) == (CLEAN if reason == "accepted" else None, reason)
+    asked = [512, 1024, *[512] * (len(texts) - 1)]
+    assert [body["max_tokens"] for body in model.bodies] == asked
+    assert [attempt.outcome for attempt in result.attempts[:2]] == ["rejected", "failed"]
+
+
 def test_a_refusal_is_written_again_as_a_refusal(model: Model, tmp_path: Path) -> None:
     base = task()
     one = replace(base, hits=(*base.hits, Hit("refusal.cannot", "refusal", "I cannot help with that")))
