@@ -208,6 +208,8 @@ def test_nothing_is_left_however_the_process_ends(model: Path, tmp_path: Path, e
         "from pathlib import Path\n"
         "from phrasemill.generators.backend import open_backend\n"
         "from phrasemill.schemas.config import BackendConfig\n"
+        # Whoever starts the tests in the background may have had the signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "async def go():\n"
         "    config = BackendConfig(use='vllm', model=sys.argv[1], args=sys.argv[4:])\n"
         "    async with open_backend(config, logs=Path(sys.argv[2])) as client:\n"
