@@ -20,7 +20,10 @@ _MACRO_DEPTH: Final = 5
 _SHOWN: Final = 200
 
 MAX_PATTERN: Final = 100_000
-"""Characters of a pattern, macros and phrases put in. The longest that ships has an eighth of it."""
+"""Characters of a pattern, macros put in. The longest that ships has an eighth of it."""
+
+MAX_PHRASES: Final = 1_000_000
+"""Characters of a pattern with its phrases put in as well: they are literals, and cost no more than their length."""
 
 MAX_WORK: Final = 1_000_000_000
 """What one match may cost, in bytes that it may read times instructions of what reads them.
@@ -28,16 +31,8 @@ MAX_WORK: Final = 1_000_000_000
 Only a text made to hurt takes that time; others take a thousandth of it. The dearest rule that ships comes to 0.65.
 """
 
-TURN_WORK: Final = 15 * MAX_WORK
-"""What the matches of a rule in a turn of up to ``TURN_BYTES`` may cost together; longer ones get more for it."""
-
-TURN_BYTES: Final = 100_000
-
-SURE: Final = TURN_WORK // MAX_WORK
-"""Matches that every rule may have in a turn."""
-
-START_HIT_BYTES: Final = 8_000
-"""Longest ``start`` hit: a pattern without bound is tried at many places, and would read the whole turn at each."""
+START_REACH: Final = 8_000
+"""Bytes that one match of a ``start`` pattern without bound is reckoned to read when its pack is loaded."""
 
 UNLESS_BYTES: Final = 120
 """How far around a hit its exceptions are looked for."""
@@ -85,15 +80,6 @@ class CompiledRule:
         """The first place where the rule may match, by a pattern that is quicker to run and matches more."""
         return _search(self.probe)
 
-    def most_matches(self, length: int) -> int:
-        """How many matches are looked for in a turn of ``length`` bytes; what is behind the last is not seen.
-
-        Linear time for one match is not linear time for all: each may read as far as the longest one. No text that
-        people write comes near it.
-        """
-        share = max(length, TURN_BYTES) / TURN_BYTES
-        return int(TURN_WORK * share / _work(self.rule, self.needs.width, self.pattern, self.unless))
-
     @property
     def exceptions(self) -> tuple[Search, ...]:
         """Searches for what withdraws a hit that it overlaps."""
@@ -135,9 +121,11 @@ def pattern_text(rule: Rule, macros: dict[str, str], where: str) -> str:
     """The rule's pattern with its phrases and the pack's macros put in."""
     phrases = "|".join(literal(phrase) for phrase in sorted(rule.phrases, key=lambda p: (-len(p), p)))
     if rule.pattern is None:
-        _check_length(len(phrases), where)
+        _check_length(len(phrases), where, MAX_PHRASES)
         return rf"\b(?:{phrases})\b"
-    return expand(rule.pattern, {**macros, "phrases": phrases}, where)
+    pattern = expand(rule.pattern, {name: value for name, value in macros.items() if name != "phrases"}, where)
+    _check_length(len(pattern) + pattern.count("{phrases}") * len(phrases), where, MAX_PHRASES)
+    return pattern.replace("{phrases}", f"(?:{phrases})")
 
 
 def expand(pattern: str, macros: dict[str, str], where: str) -> str:
@@ -200,16 +188,16 @@ def _check_work(rule: Rule, width: int | None, pattern: str, unless: tuple[str, 
 
 def _work(rule: Rule, width: int | None, pattern: str, unless: tuple[str, ...]) -> int:
     """Bytes that one match and its exceptions may read, each times the instructions of what reads them."""
-    reach = START_HIT_BYTES if rule.at == "start" else MAX_WIDTH
+    reach = START_REACH if rule.at == "start" else MAX_WIDTH
     width = 1 + (reach if width is None else min(width, reach))
     return width * _size(pattern) + (width + 2 * UNLESS_BYTES) * sum(map(_size, unless))
 
 
-def _check_length(characters: int, where: str) -> None:
-    if characters > MAX_PATTERN:
+def _check_length(characters: int, where: str, most: int = MAX_PATTERN) -> None:
+    if characters > most:
         raise PackError(
             f"{where}: the pattern has {characters:,} characters with its macros and phrases put in, expected at most "
-            f"{MAX_PATTERN:,}: make several rules of it"
+            f"{most:,}: make several rules of it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Patterns of packs that are made to hurt: refused when the pack is loaded, or bounded on a text of 100 kB."""
+"""Patterns of packs that are made to hurt: refused, when loaded or on a text of 20 kB; ordinary ones lose no hit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from phrasemill.filters.compiled import MAX_WORK, SURE, CompiledRule, compile_pack
-from phrasemill.filters.confirm import confirm_within
+from phrasemill.filters import confirm as confirming
+from phrasemill.filters.compiled import CompiledRule, compile_pack
+from phrasemill.filters.confirm import confirm, confirm_within
 from phrasemill.filters.finder import Finder
-from phrasemill.filters.packs import load_rules, shipped_packs
+from phrasemill.filters.packs import load_rules
 from phrasemill.filters.regex import text_bytes
 from phrasemill.schemas.errors import PackError
 from phrasemill.schemas.rule import RulePack
 
-BYTES: Final = 100_000
+BYTES: Final = 20_000
 DEADLINE: Final = 20.0
-"""CPU seconds for one pattern; all take under one, those without a bound took minutes."""
+"""CPU seconds for one pattern; each takes under five."""
+
+DEAR: Final = r"[^z]{0,900}[^z]{0,990}zx|A"
 
 WIDE: Final = r"(?:(?:\pL{0,30}A\pL{30}){0,%d}\pL{0,%d}z)"
 
@@ -35,8 +38,8 @@ EVIL: Final = [
     (r"a.{0,990}.{0,990}b", "a" * 1999 + "\nb", "anywhere"),
     (r"a[^b]{990}[^b]{990}b", "a" * 1200 + "b", "anywhere"),
     (r"(?:.{0,990}.{0,990}[^A-Za-z]x)|Ax", "Ax", "anywhere"),
-    (r"[^z]{0,900}[^z]{0,990}zx|A", "A", "anywhere"),
-    (r"[^z]{0,900}[^z]{0,990}zx|A", "A", "sentence_start"),
+    (DEAR, "A", "anywhere"),
+    (DEAR, "A", "sentence_start"),
     (r"(?:A[A]{0,900}[A]{0,990}z)|A", "A" * 1999 + "\nz", "anywhere"),
     (r"A(?:[AB]{900}[AB]{990}z)?", "AB" * 1000 + "\nz", "anywhere"),
     (r"A(?:[AB]{0,900}A[AB]{900}z)?", "ABBABAAABABB", "anywhere"),
@@ -87,6 +90,13 @@ def hits_of(rule: CompiledRule, text: str) -> int:
     return sum(len(confirm_within(text.encode(), [(rule, windows) for _, windows in found])) for _, found in turns)
 
 
+def hits_or_message(rule: CompiledRule, text: str) -> int | str:
+    try:
+        return hits_of(rule, text)
+    except PackError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize("number", range(len(EVIL)))
 def test_a_pattern_made_to_hurt_is_refused_or_bounded(number: int) -> None:
     pattern, piece, at = EVIL[number]
@@ -97,22 +107,67 @@ def test_a_pattern_made_to_hurt_is_refused_or_bounded(number: int) -> None:
         assert rule.startswith("x.yaml: rule 'r': ")
         assert len(rule) < 1_000
     else:
-        hits_of(rule, text)
+        ended = hits_or_message(rule, text)
+        assert isinstance(ended, int) or ended.startswith("pack 'x': rule 'r': it took more than ")
     assert time.process_time() - began < DEADLINE
 
 
-def test_of_a_wide_rule_so_many_matches_are_seen_and_of_a_narrow_one_all() -> None:
-    wide = compiled(r"[^z]{0,900}[^z]{0,990}zx|A")
-    assert hits_of(wide, "A" * SURE) == SURE
-    assert hits_of(wide, "A" * BYTES) == wide.most_matches(BYTES) < 5_000
-    assert hits_of(compiled("ab"), "ab" * (BYTES // 2)) == BYTES // 2
+def test_a_rule_that_takes_too_long_is_named_and_never_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = compiled(DEAR)
+    assert hits_of(rule, "A" * 400) == 400
+    monkeypatch.setattr(confirming, "TURN_SECONDS", 0.001)
+    monkeypatch.setattr(confirming, "BYTE_SECONDS", 0.0)
+    with pytest.raises(PackError, match=r"^pack 'x': rule 'r': .* on one turn of 20,000 bytes.*repeat less"):
+        hits_of(rule, "A" * 20_000)
 
 
-def test_what_ships_stays_under_the_bound() -> None:
-    rules = load_rules(shipped_packs())
-    assert len(rules) > 300
-    assert all(rule.most_matches(1_000) >= SURE for rule in rules)
-    assert MAX_WORK > 0
+def test_a_start_rule_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = compiled(r"A(?:.*x)?", "start")
+    assert len(confirm(b"A" * 9_000 + b"x", [rule])) == 1
+    monkeypatch.setattr(confirming, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(confirming, "BYTE_SECONDS", 0.0)
+    with pytest.raises(PackError, match=r"^pack 'x': rule 'r': "):
+        confirm(b"A" * 9_000, [rule])
+
+
+def test_a_start_hit_may_be_longer_than_any_other() -> None:
+    text = b"A" + b"b" * 50_000 + b"x"
+    assert [hit[:2] for hit in confirm(text, [compiled(r"A(?:.*x)?", "start")])] == [(0, len(text))]
+
+
+def test_a_refusal_behind_many_excused_quotations_is_found() -> None:
+    rules = {rule.rule.id: rule for rule in load_rules(["core-ru"])}
+    rule = rules["refusal.ru_cannot"]
+    quoted = "Я не могу написать отчёт, сказал сторож.\n\n"
+    calm = "Над рекой стоял туман, и паром не торопился. " * 8 + "\n\n"
+    genuine = "Я не могу предоставить полный отчёт."
+    assert hits_of(rule, quoted + calm) == 0
+    assert hits_of(rule, (quoted + calm) * 23 + genuine) == 1
+
+
+@pytest.mark.parametrize(
+    ("pack", "number", "sentence"),
+    [
+        ("core-ru", "refusal.ru_cannot", "Я не могу предоставить полный отчёт."),
+        ("core-ru", "refusal.ru_sorry", "Извините, но я не могу вам помочь."),
+    ],
+)
+def test_thousands_of_hits_in_one_long_turn_are_all_found(pack: str, number: str, sentence: str) -> None:
+    rule = next(rule for rule in load_rules([pack]) if rule.rule.id == number)
+    calm = "Над рекой стоял туман, и паром не торопился. " * 2
+    assert hits_of(rule, f"{sentence}\n\n") == 1
+    assert hits_of(rule, f"{sentence}\n\n" * 3_000) == 3_000
+    assert hits_of(rule, f"{sentence} {calm}\n\n" * 3_000) == 3_000
+
+
+@pytest.mark.parametrize("pattern", [None, r"so,? {phrases}"])
+def test_thousands_of_phrases_load(pattern: str | None) -> None:
+    phrases = tuple(f"the lantern of the harbour {number}" for number in range(5_000))
+    rule: dict[str, Any] = {"id": "r", "category": "c", "phrases": phrases}
+    if pattern is not None:
+        rule["pattern"] = pattern
+    (ready,) = compile_pack(RulePack.model_validate({"id": "x", "rules": (rule,)}), "x.yaml")
+    assert hits_of(ready, "so the lantern of the harbour 4321, and so the lantern of the harbour 17.") == 2
 
 
 @pytest.mark.parametrize(
