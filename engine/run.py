@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from phrasemill.engine.base_folder import base_with_spans, known_requests
 from phrasemill.engine.beside import compile_folder
 from phrasemill.engine.damage import drop_statistics, mend_folder, take_back
 from phrasemill.engine.executors.choose import Executor, ExecutorName, executor
@@ -19,7 +20,7 @@ from phrasemill.engine.frozen_schema import with_frozen_schema, write_schema
 from phrasemill.engine.gates import check_gates
 from phrasemill.engine.ingest_footer import largest_page
 from phrasemill.engine.judge_turns import Judge
-from phrasemill.engine.manifest import Manifest, ShardCommit, is_whole, read_manifest, write_atomic
+from phrasemill.engine.manifest import Manifest, ShardCommit, read_manifest, write_atomic
 from phrasemill.engine.memory import MemoryPlan, plan_memory
 from phrasemill.engine.model_stage import ModelReport, run_model_stage
 from phrasemill.engine.override_turns import missed
@@ -310,21 +311,10 @@ def _job(run: _Run, config: RunConfig, shard: Shard, prints: dict[str, str]) -> 
         allow=run.judge.allow,
         fingerprints=prints,
         scratch=run.executor.scratch,
-        base=_base_with_spans(run, shard, prints),
+        base=base_with_spans(run.options.base, run.base_commits.get(shard.key), prints),
         overrides=run.overrides.in_shard(shard.key),
         share=run.memory.share,
     )
-
-
-def _base_with_spans(run: _Run, shard: Shard, prints: dict[str, str]) -> Path | None:
-    """The base folder, where it holds this shard's spans as a scan would find them now."""
-    known = run.base_commits.get(shard.key)
-    base = run.options.base
-    if base is None or known is None or known.fingerprints.get("scan") != prints["scan"]:
-        return None
-    spans = next((record for record in known.files if record.table == "spans"), None)
-    whole = spans is None or is_whole(base / spans.path, spans)
-    return base.resolve() if whole else None
 
 
 def _write_rows(
@@ -345,20 +335,11 @@ def _write_rows(
             run.judge,
             run.traits[0],
             run.config,
-            sources=_known_requests(run.options.base),
+            sources=known_requests(run.options.base),
             stop=stop,
             on_row=advance,
             on_shard=on_shard,
         )
-
-
-def _known_requests(base: Path | None) -> list[Path]:
-    """Logs and evidence of the base in which finished requests are looked up."""
-    if base is None:
-        return []
-    log = base / "_requests.jsonl"
-    evidence = [base / record.path for record in read_manifest(base).files("generations")]
-    return [log] if log.exists() else evidence
 
 
 def _refuse_other_content(run: _Run, recounted: Sequence[str]) -> None:

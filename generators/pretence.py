@@ -15,7 +15,8 @@ from phrasemill.filters.masks import mask_points
 from phrasemill.filters.request import Request
 from phrasemill.filters.sentences import split
 from phrasemill.filters.speech import spoken_lines
-from phrasemill.generators.pretence_phrases import CLAIM, DENIED, SAMPLE, TAKEN_BACK
+from phrasemill.generators.pretence_excuses import DENIED, SAMPLE, TAKEN_BACK
+from phrasemill.generators.pretence_phrases import CLAIM
 
 _ASKS_VOICE: Final = re2.compile(
     r"(?i)\b(?:first[- ]person|point of view|perspective of|affirmations?|mantras?|jokes?|anecdotes?|memoirs?|stand-?up"
