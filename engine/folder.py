@@ -79,7 +79,10 @@ def locked(out: Path) -> Iterator[None]:
             lock.truncate(0)
             lock.write(f"{os.getpid()} on {os.uname().nodename}\n".encode())
             lock.flush()
-            yield
+            try:
+                yield
+            finally:  # not left to the close: a child that is just being started still has the file open until it execs
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _take(lock: IO[bytes], out: Path) -> None:

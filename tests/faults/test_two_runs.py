@@ -98,10 +98,42 @@ def test_a_dead_holder_is_replaced(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_not_inherited(tmp_path: Path) -> None:
+    """A holder that is killed leaves a child behind; the folder is free all the same."""
+    code = (
+        "import subprocess, sys; from pathlib import Path; from phrasemill.engine.folder import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    child = [sys.executable, '-c', 'print(0, flush=True); input()']\n"
+        "    subprocess.run(child, close_fds=False)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "0\n"  # by the child: it runs its own program, and lives until we close
+        holder.kill()
+        holder.wait()
+        with locked(tmp_path):
+            pass
+
+
+def test_the_lock_ends_with_its_block(tmp_path: Path) -> None:
+    """Also where a child that is just being started still has the file open: a second descriptor stands for it."""
     with locked(tmp_path):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
-    with locked(tmp_path):
-        child.communicate(b"\n")
+        place = os.stat(tmp_path / LOCK)
+        held = next(fd for fd in range(3, 1024) if _is(fd, place))
+        other = os.dup(held)
+    try:
+        with locked(tmp_path):
+            pass
+    finally:
+        os.close(other)
+
+
+def _is(fd: int, place: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), place)
+    except OSError:
+        return False
 
 
 def test_sigterm_finishes_what_is_begun(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
