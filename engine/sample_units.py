@@ -16,6 +16,10 @@ UNKNOWN: Final = -1
 
 _HITS: Final = "SELECT DISTINCT shard, row, rule_id, category FROM spans_b WHERE exempt IS NULL AND field <> 'rejected'"
 
+_PUT_IN: Final = """SELECT pm_shard AS shard, pm_row AS row, rule_id, NULL AS category
+FROM preference_b, unnest(string_split(pm_reason, ',')) AS named(rule_id) WHERE pm_kind = 'inject'"""
+"""Rules by which ``inject`` made a rejected side worse; the tables do not say their categories."""
+
 
 def cleaned_units(manifest: Manifest, by: Sequence[str]) -> str:
     """Turns on which the policy acted; of a scan, or by outcome, every turn with a hit that counts."""
@@ -33,7 +37,10 @@ LEFT JOIN asked a ON a.shard = h.shard AND a.row = h.row AND a.field = h.field A
 
 
 def generated_units(manifest: Manifest) -> str:
-    """Rows that a model wrote; where there is none, the queries that it wrote."""
+    """Rows that a model wrote; where there is none, the queries that it wrote.
+
+    A row stands under the rules that find something in it, and under those whose tics were put into its rejected side.
+    """
     if not manifest.files("sft"):
         return """CREATE TEMP VIEW units AS
 SELECT pm_shard AS shard, pm_row AS row, 'messages' AS field,
@@ -42,7 +49,7 @@ SELECT pm_shard AS shard, pm_row AS row, 'messages' AS field,
     return f"""CREATE TEMP VIEW units AS
 SELECT s.pm_shard AS shard, s.pm_row AS row, 'messages' AS field, {UNKNOWN} AS turn, s.pm_trait_id AS trait,
     h.rule_id AS rule, h.category, s.pm_recipe AS recipe, s.pm_action AS outcome
-FROM sft_b s LEFT JOIN ({_HITS}) h ON h.shard = s.pm_shard AND h.row = s.pm_row
+FROM sft_b s LEFT JOIN ({_HITS} UNION {_PUT_IN}) h ON h.shard = s.pm_shard AND h.row = s.pm_row
 WHERE s.pm_trait_id IS NOT NULL"""
 
 

@@ -29,7 +29,13 @@ CELL_CHARACTERS: Final = 30_000
 
 ONE_FILE: Final = "a build takes one file, so put new rows under the old ones"
 
-_BEFORE: Final = {"original": "Before", "rejected": "Before (the rejected side)", "other": "Before (the other build)"}
+_TITLES: Final = {
+    "original": ("Before", "After"),
+    "rejected": ("Rejected side", "Chosen side"),
+    "other": ("Before (the other build)", "After"),
+    "prompt": ("User", "Answer"),
+}
+"""The headings over the two texts: neither side of a pair need have been made from the other."""
 
 _CLEANED: Final = """\
 Write a verdict in `verdicts.csv` for the rows that you disagree with, and name that file as `overrides` in the
@@ -134,11 +140,12 @@ def _texts(row: SampledRow) -> Iterator[str]:
     user = _part("User", row.user, (), USER_CHARACTERS, "not in the folder: the row is not published")
     if row.kind != "queries":
         yield user
+    before, after = _TITLES[row.before_is]
     if row.before_is != "prompt":
         spans = [(hit.start, hit.stop) for hit in row.hits]
-        yield _part(_BEFORE[row.before_is], row.before, spans, TEXT_CHARACTERS, "not published there")
+        yield _part(before, row.before, spans, TEXT_CHARACTERS, "not published there")
     found = [(hit.start, hit.stop) for hit in row.hits_after]
-    yield _part("After", row.after, found, TEXT_CHARACTERS, "nothing is published")
+    yield _part(after if row.kind != "queries" else "Query", row.after, found, TEXT_CHARACTERS, "nothing is published")
     if row.before is not None and row.after is not None and row.before_is != "prompt":
         yield f"**Difference**\n\n{_difference(row.before, row.after)}"
 

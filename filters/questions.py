@@ -108,6 +108,11 @@ def asks_yes_or_no(question: str) -> bool:
     return _YES_NO.search(question) is not None and not _REQUEST.search(question)
 
 
+def gives_task(instruction: str) -> bool:
+    """Whether something is to be done: an order, or a request in the shape of a question."""
+    return _REQUEST.search(instruction) is not None or _ORDER.search(instruction) is not None
+
+
 def begins_with_greeting(prompt: str) -> bool:
     """Whether the turn begins with a greeting."""
     return _GREETING.search(prompt) is not None

@@ -12,9 +12,11 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field
 
 from phrasemill.filters.detect import UNDECIDED
+from phrasemill.filters.request import Request
 from phrasemill.generators.ask import Ask, seed_of
 from phrasemill.generators.recipes.base import Made, Pair, Recipe
 from phrasemill.generators.recipes.language import language_of
+from phrasemill.generators.recipes.tic_occasion import suits
 from phrasemill.generators.recipes.tic_places import Prose, put
 from phrasemill.generators.recipes.tics import check_names, own_tics, tics_of
 from phrasemill.generators.tasks import Message
@@ -83,8 +85,9 @@ class Inject(Recipe):
         """The text with a tic of ``name`` and the rule that finds it, or None where none can be put so."""
         if _rules_found(ask, text, name):
             return None
-        prose = Prose(text)
-        tics = tics_of(name, self.packs)
+        request = Request(ask.item.user)
+        prose = Prose(text, made=request.kind is not None)
+        tics = [tic for tic in tics_of(name, self.packs) if suits(tic, request)]
         for tic in draw.sample(tics, len(tics)):
             places = prose.places(tic)
             if not places:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from phrasemill.filters.deliverables import frame_of
 from phrasemill.filters.masks import REASONING, Mask, mask_points
 from phrasemill.filters.offsets import CodePoints
 from phrasemill.filters.sentences import split_batch
@@ -44,9 +45,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Prose:
-    """An answer, and the sentences of its prose."""
+    """An answer, and the sentences of its prose.
+
+    ``made``: the answer holds a text that the user asked for. Such a text, and a signed one, is the user's to use: an
+    assistant has its tics around it, not in it.
+    """
 
     text: str
+    made: bool = False
 
     def places(self, tic: Tic) -> list[Place]:
         """Every place for the tic, in reading order."""
@@ -60,12 +66,12 @@ class Prose:
             return [
                 Place(start, f"{tic.say}{tic.glue or ' '}", lowers=self._is_large(start))
                 for start, _ in self.sentences
-                if start > self._first and self._may_follow(start, tic)
+                if start > self._first and self._is_own(start) and self._may_follow(start, tic)
             ]
         return [
             Place(stop, f"{tic.glue or ' '}{tic.say}", lowers=False)
             for _, stop in self.sentences
-            if self.text[stop - 1] in _TERMINAL
+            if self.text[stop - 1] in _TERMINAL and self._is_own(stop - 1)
         ]
 
     @cached_property
@@ -98,12 +104,24 @@ class Prose:
             for mask in self._masks
         )
 
+    @cached_property
+    def _users(self) -> tuple[int, int]:
+        """Bounds of the text that is the user's, empty where all of the answer is the assistant's."""
+        frame = frame_of(self.text)
+        return (frame.start, frame.stop) if self.made or frame.signed else (0, 0)
+
+    def _is_own(self, at: int) -> bool:
+        """Whether the assistant speaks at ``at``."""
+        start, stop = self._users
+        return not start <= at < stop
+
     def _at_start(self, tic: Tic) -> list[Place]:
         if not tic.runs_on or tic.glue is not None:
-            glue = tic.glue or (" " if self._is_prose(self._first) else "\n\n")
+            joins = self._is_prose(self._first) and self._is_own(self._first)
+            glue = tic.glue or (" " if joins else "\n\n")
             return [Place(self._first, f"{tic.say}{glue}", lowers=False)]
         begins = bool(self.sentences) and self.sentences[0][0] == self._first
-        if begins and self._may_follow(self._first, tic):
+        if begins and self._is_own(self._first) and self._may_follow(self._first, tic):
             return [Place(self._first, f"{tic.say} ", lowers=self._is_large(self._first))]
         return []
 
@@ -111,7 +129,7 @@ class Prose:
         stop = len(self.text.rstrip())
         if self.text.count("```") % 2:
             return []
-        alone = "\n" in self.text[self._first : stop] or not self._is_prose(stop - 1)
+        alone = "\n" in self.text[self._first : stop] or not self._is_prose(stop - 1) or not self._is_own(stop - 1)
         return [Place(stop, f"{tic.glue or (chr(10) * 2 if alone else ' ')}{tic.say}", lowers=False)]
 
     def _may_follow(self, start: int, tic: Tic) -> bool:

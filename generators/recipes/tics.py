@@ -18,11 +18,14 @@ LIST: Final = Path(__file__).parent / "tics.yaml"
 
 At = Literal["start", "end", "sentence", "between"]
 
+To = Literal["question", "task", "view", "news"]
+
 
 class Tic(BaseModel):
     """``say`` is put ``at`` the start or end of an answer, in front of a sentence, or behind one (``between``).
 
-    ``glue`` stands between it and the text; None: what suits the place.
+    ``glue`` stands between it and the text; None: what suits the place. ``to``: what the user turn must be for it to be
+    said at all: a question, a task, a question for the assistant's own view or experience, one about what is new today.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +33,7 @@ class Tic(BaseModel):
     at: At
     say: Annotated[str, Field(min_length=1)]
     glue: str | None = None
+    to: To | None = None
 
     @property
     def runs_on(self) -> bool:

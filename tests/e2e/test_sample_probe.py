@@ -233,6 +233,21 @@ def stored(body: dict[str, Any]) -> tuple[int, str, str]:
     return 200, f"To store {subject} over winter: {way}, then look at it on day {dice.randint(2, 99)}.", "stop"
 
 
+def test_injected_rows_stand_under_the_rule_of_their_tic(project: Any, chat: Any) -> None:
+    rows = [chat(f"q{at}", f"How does lamp {at} work?", f"Lamp {at} has a coil of thin wire.") for at in range(6)]
+    project.write("a.parquet", rows)
+    prompts = {"path": str(project.input)}
+    body = {"recipe": {"use": "inject", "tics": ["opener"]}, "traits": {"use": ["plain"]}, "prompts": prompts}
+    config = GenerateConfig.model_validate(body)
+    execute_generation(resolved_generate(config, project.root), project.out, show_progress=False)
+    found = sample(project.out, ["rule"])
+    assert sum(each.shown for each in found.strata) == 6
+    reasons = {row.row_id: row.reasons for row in found.rows}
+    for row in found.rows:
+        assert row.stratum == reasons[row.row_id]
+        assert row.stratum[0].startswith("opener.")
+
+
 def test_generated_rows_stand_beside_their_rejected_side_and_take_verdicts(project: Any, tmp_path: Path) -> None:
     project.server.reply = stored
     traits = write_traits(project.root / "traits", "calm")

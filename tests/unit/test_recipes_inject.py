@@ -14,11 +14,13 @@ from phrasemill.engine.judge_turns import Judge
 from phrasemill.engine.rewrite import find_hits, scanner
 from phrasemill.filters.examples import conversations
 from phrasemill.filters.regex import RegexFilter
+from phrasemill.filters.request import Request
 from phrasemill.generators.ask import Ask, Desk
 from phrasemill.generators.attempts import AttemptLog
 from phrasemill.generators.recipes.base import Made
 from phrasemill.generators.recipes.inject import Inject
 from phrasemill.generators.recipes.registry import load_recipe
+from phrasemill.generators.recipes.tic_occasion import suits
 from phrasemill.generators.recipes.tic_places import Prose, put
 from phrasemill.generators.recipes.tics import Tic, own_tics, tics_of
 from phrasemill.generators.tasks import Hit
@@ -162,6 +164,50 @@ def test_places_and_the_case_of_the_next_word() -> None:
     assert all_of("Der Deckel \u00f6ffnet. It is.", "sentence", "Note that") == [
         "Der Deckel \u00f6ffnet. Note that it is."
     ]
+
+
+LETTER = (
+    "Dear Ms Holt,\n\nThe kettle that I bought in May leaks. It has done so since the first day. The lid is loose too."
+    "\n\nKind regards,\nAnna Berg"
+)
+
+
+def test_a_text_that_the_user_will_use_has_no_tic_in_it(tmp_path: Path) -> None:
+    """Asked for, or signed and sent back for a look: an assistant speaks before it or after it, in a paragraph."""
+    for prompt in ("Write a letter of complaint to Ms Holt.", "Here it is again."):
+        for category in ("opener", "closer", "hedge", "ai_self_reference", "contrast", "slop"):
+            for seed in range(6):
+                made = do(tmp_path, prompt, LETTER, tics=category, seed=seed)
+                if not made.pairs:
+                    assert made.reason == "no_place"
+                    continue
+                assert made.pairs[0].rejected.replace(LETTER, "").strip() in {tic.say for tic in own_tics()[category]}
+                assert f"\n{LETTER}\n" in f"\n{made.pairs[0].rejected}\n"
+    assert do(tmp_path, "Write a letter of complaint to Ms Holt.", LETTER, tics="opener").pairs
+    assert do(tmp_path, "Here it is again.", LETTER, tics="closer").pairs
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "unsaid"),
+    [
+        ("How does the kettle work?", "Great question!", "Certainly!"),
+        ("Tabs or spaces in a project for two?", "Good question!", "Absolutely!"),
+        ("List the parts of the kettle.", "Certainly!", "Great question!"),
+        ("Could you explain the lid to me?", "Sure,", "As an AI language model, I don't have feelings."),
+        ("Which kettle would you buy?", "As an AI, I don't have personal experiences.", "Of course!"),
+        ("What is the price of copper today?", "As an AI, I don't have access to real-time information.", "Got it!"),
+        (
+            "Sabine has called.",
+            "As an AI assistant, I can tell you that",
+            "As an AI, I have no body and no senses.",
+        ),
+        ("Thanks!", "I hope this helps!", "Happy to help!"),
+    ],
+)
+def test_a_tic_is_said_where_it_would_be_said(prompt: str, said: str, unsaid: str) -> None:
+    every = {tic.say: tic for tics in own_tics().values() for tic in tics}
+    assert suits(every[said], Request(prompt))
+    assert not suits(every[unsaid], Request(prompt))
 
 
 def test_rules_of_any_pack_by_their_own_examples(tmp_path: Path) -> None:

@@ -142,6 +142,15 @@ def test_a_row_that_is_not_published_says_so() -> None:
     assert "Difference" not in text
 
 
+def test_the_sides_of_a_pair_are_named_as_such() -> None:
+    text = render_page(page(ROW.model_copy(update={"before_is": "rejected"})))
+    assert text.index("**Rejected side**") < text.index("**Chosen side**") < text.index("**Difference**")
+    asked = render_page(page(ROW.model_copy(update={"before_is": "prompt"})))
+    assert "**Answer**" in asked
+    assert "**Before**" not in asked
+    assert "**Query**" in render_page(page(ROW.model_copy(update={"before_is": "prompt", "kind": "queries"})))
+
+
 def test_marks_stand_close_to_the_words_and_inside_a_line() -> None:
     text = quoted(marked("One two\nthree four.", [(3, 13)]))
     assert text == "> One **two**  \n> **three** four.  \n"
