@@ -66,7 +66,7 @@ def largest_page(paths: Iterable[str]) -> int:
                 for group in range(footer.num_row_groups):
                     rows = footer.row_group(group)
                     for place in range(rows.num_columns):
-                        largest = max([largest, *(page.unpacked for page in _pages(rows.column(place), stream))])
+                        largest = max([largest, *(page.unpacked for page in pages(rows.column(place), stream))])
     return largest
 
 
@@ -109,7 +109,7 @@ def _range(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
 
 def _understated(path: str, group: int, column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase, n_rows: int) -> int:
     """Bytes that the pages of a column unpack to beyond what the footer says."""
-    unpacked = sum(page.unpacked for page in _pages(column, stream))
+    unpacked = sum(page.unpacked for page in pages(column, stream))
     beyond = max(unpacked - max(int(column.total_uncompressed_size), 0), 0)
     if not beyond or unpacked <= MAX_MEAN_ROW_BYTES * n_rows:
         return beyond
@@ -120,13 +120,21 @@ def _understated(path: str, group: int, column: pq.ColumnChunkMetaData, stream: 
     )
 
 
-class _Page(NamedTuple):
+class Page(NamedTuple):
+    """What a page header says: sizes in bytes, and what its values are.
+
+    ``is_dictionary``: it holds the values that others number; ``numbers``: how many values it only numbers, 0 where it
+    holds its own.
+    """
+
     unpacked: int
     packed: int
+    is_dictionary: bool
+    numbers: int
 
 
-def _pages(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> Iterator[_Page]:
-    """The sizes in each page header of a column, up to one that cannot be read: whoever decodes it says so."""
+def pages(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> Iterator[Page]:
+    """What each page header of a column says, up to one that cannot be read: whoever decodes it says so."""
     place, stop = _range(column)
     while place < stop:
         length = _HEADER_BYTES
@@ -149,11 +157,13 @@ def _pages(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> Iterato
 
 
 _STOP, _TRUE, _FALSE, _BYTE, _I32, _I64, _DOUBLE, _BINARY, _STRUCT = 0, 1, 2, 3, 5, 6, 7, 8, 12
-_UNPACKED_FIELD, _PACKED_FIELD = 2, 3
+_UNPACKED_FIELD, _PACKED_FIELD, _DATA_FIELD, _DICTIONARY_FIELD, _DATA_2_FIELD = 2, 3, 5, 7, 8
+_ENCODING_FIELD: Final = {_DATA_FIELD: 2, _DATA_2_FIELD: 4}
+_DICTIONARY_ENCODINGS: Final = (2, 8)
 
 
-def _page_header(data: bytes) -> tuple[_Page, int]:
-    """The sizes in a page header and its length. It is a struct in Thrift's compact protocol.
+def _page_header(data: bytes) -> tuple[Page, int]:
+    """What a page header says, and its length. It is a struct in Thrift's compact protocol.
 
     Raises:
         IndexError: it is longer than the data.
@@ -161,11 +171,22 @@ def _page_header(data: bytes) -> tuple[_Page, int]:
 
     """
     fields = list(_fields(data, 0))
-    sizes = {number: _varint(data, start)[0] for number, kind, start, _ in fields if kind == _I32}
+    sizes = _integers(data, fields)
     if not {_UNPACKED_FIELD, _PACKED_FIELD} <= sizes.keys():
         raise ValueError("the sizes of a page are missing")
-    unpacked, packed = ((value >> 1) ^ -(value & 1) for value in (sizes[_UNPACKED_FIELD], sizes[_PACKED_FIELD]))
-    return _Page(unpacked, packed), fields[-1][3] + 1
+    about = {number: _integers(data, _fields(data, start)) for number, kind, start, _ in fields if kind == _STRUCT}
+    numbers = 0
+    for number, encoding in _ENCODING_FIELD.items():
+        if about.get(number, {}).get(encoding) in _DICTIONARY_ENCODINGS:
+            numbers = about[number].get(1, 0)
+    page = Page(sizes[_UNPACKED_FIELD], sizes[_PACKED_FIELD], _DICTIONARY_FIELD in about, numbers)
+    return page, fields[-1][3] + 1
+
+
+def _integers(data: bytes, fields: Iterable[tuple[int, int, int, int]]) -> dict[int, int]:
+    """The 32-bit integers among the fields of a struct, by number."""
+    found = {number: _varint(data, start)[0] for number, kind, start, _ in fields if kind == _I32}
+    return {number: (value >> 1) ^ -(value & 1) for number, value in found.items()}
 
 
 def _fields(data: bytes, place: int, depth: int = 0) -> Iterator[tuple[int, int, int, int]]:

@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from phrasemill.engine.ingest_columns import is_list, is_odd_list, is_text
+from phrasemill.engine.ingest_dictionary import has_dictionaries, without_dictionaries
 from phrasemill.schemas import tables
 from phrasemill.schemas.errors import InputError
 
@@ -39,16 +40,16 @@ def output_name(name: str) -> str:
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """Return the type that values are read as: without dictionaries, views and lists of one size."""
+    """Return the type that values are read as: without dictionaries at any depth, views and lists of one size."""
     if pa.types.is_dictionary(kind):
         return plain(kind.value_type)
     if is_odd_list(kind):
-        return pa.large_list(kind.value_type)
+        return pa.large_list(plain(kind.value_type) if has_dictionaries(kind) else kind.value_type)
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
-    return kind
+    return without_dictionaries(kind)
 
 
 def frozen(kind: pa.DataType) -> pa.DataType:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from phrasemill.engine.ingest_columns import as_list, is_list, is_text
+from phrasemill.engine.ingest_dictionary import check_swelling, counted, has_dictionaries, swelling, written_out
 from phrasemill.engine.ingest_fit import fit_table
 from phrasemill.engine.ingest_footer import group_bytes
 from phrasemill.engine.ingest_quarantine import MAX_ROW_BYTES, Quarantine, row_json
@@ -43,8 +44,11 @@ def parquet_rows(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) 
     """
     wanted = None if plan.sample is None else plan.sample[shard.key]
     aim = batch_bytes or BATCH_BYTES
-    with closing(_open(shard)) as file:
+    with closing(_open(shard, aim)) as file:
         for start, batch in _batches(file, shard, wanted, aim):
+            if _swells(batch):
+                size = int(row_bytes(pa.Table.from_batches([batch])).sum())
+                check_swelling(shard.path, file.metadata, _groups(file, shard), batch.num_rows, size)
             row = np.arange(start, start + batch.num_rows, dtype=np.int64)
             if wanted is not None:
                 row = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + batch.num_rows)]
@@ -53,25 +57,39 @@ def parquet_rows(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) 
                 yield from _pieces(shard, plan, row, batch, aim)
 
 
-def _open(shard: Shard) -> pq.ParquetFile:
+def _open(shard: Shard, batch_bytes: int) -> pq.ParquetFile:
     source: Any = open_raw(shard.path) if is_remote(shard.path) else shard.path
+    how = {"pre_buffer": False, "buffer_size": READ_BUFFER_BYTES, "page_checksum_verification": True}
     try:
-        return pq.ParquetFile(source, pre_buffer=False, buffer_size=READ_BUFFER_BYTES, page_checksum_verification=True)
+        file = pq.ParquetFile(source, **how)
+        groups = _groups(file, shard)
+        rows = _batch_rows(file, groups, batch_bytes)
+        if not (columns := swelling(shard.path, file.metadata, groups, batch_bytes, rows)):
+            return file
+        file.close()
+        return pq.ParquetFile(source, read_dictionary=columns, **how)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{shard.path}: not a readable Parquet file: {error}") from error
+
+
+def _groups(file: pq.ParquetFile, shard: Shard) -> list[int]:
+    return list(range(shard.start, min(shard.stop, file.metadata.num_row_groups)))
 
 
 def _batches(
     file: pq.ParquetFile, shard: Shard, wanted: npt.NDArray[np.int64] | None, batch_bytes: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches with the index of their first row. Row groups of which the sample wants nothing are not read."""
-    groups = list(range(shard.start, min(shard.stop, file.metadata.num_row_groups)))
+    groups = _groups(file, shard)
     counts = [file.metadata.row_group(group).num_rows for group in groups]
     if sum(counts) != shard.rows:
         raise IntegrityError(f"{shard.source}: has {sum(counts)} rows, {shard.rows} were planned; plan again")
+    starts = np.concatenate([[0], np.cumsum(counts)])
     runs = [(0, groups)]
+    if any(has_dictionaries(kind) for kind in file.schema_arrow.types):
+        # Each row group has dictionaries of its own, and no batch can have two.
+        runs = [(int(starts[place]), [group]) for place, group in enumerate(groups)]
     if wanted is not None:
-        starts = np.concatenate([[0], np.cumsum(counts)])
         hit = np.diff(np.searchsorted(wanted, starts)) > 0
         runs = [(int(starts[place]), [group]) for place, group in enumerate(groups) if hit[place]]
     size = _batch_rows(file, groups, batch_bytes)
@@ -96,7 +114,7 @@ def _pieces(
     shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.RecordBatch, batch_bytes: int
 ) -> Iterator[RawRows]:
     """Return the batch in pieces that end once they have ``batch_bytes``, whatever the footer said."""
-    if batch.nbytes <= 2 * batch_bytes:
+    if batch.nbytes <= 2 * batch_bytes and not _swells(batch):
         yield _rows(shard, plan, row, batch)
         return
     total = np.cumsum(row_bytes(pa.Table.from_batches([batch])))
@@ -106,6 +124,11 @@ def _pieces(
         stop = min(int(np.searchsorted(total, before + batch_bytes)) + 1, batch.num_rows)
         yield _rows(shard, plan, row[start:stop], batch.slice(start, stop - start))
         start = stop
+
+
+def _swells(batch: pa.RecordBatch) -> bool:
+    """Whether its buffers do not tell how large its rows are."""
+    return any(has_dictionaries(kind) for kind in batch.schema.types)
 
 
 def _rows(shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.RecordBatch) -> RawRows:
@@ -119,6 +142,7 @@ def _rows(shard: Shard, plan: InputPlan, row: npt.NDArray[np.int64], batch: pa.R
     good = ~(large | broken)
     if not good.all():
         batch, row = batch.filter(pa.array(good)), row[good]
+    batch = pa.RecordBatch.from_arrays([written_out(column) for column in batch.columns], batch.schema.names)
     passed, late = fit_table(batch, plan)
     names = set(batch.schema.names)
     consumed = {name: _plain(batch.column(name)) for name in plan.shape.consumed if name in names}
@@ -134,7 +158,7 @@ def _plain(array: pa.Array) -> pa.Array:
 
 def _too_large(batch: pa.RecordBatch) -> Mask:
     """Rows with more than ``MAX_ROW_BYTES`` of text."""
-    if batch.nbytes <= MAX_ROW_BYTES:
+    if batch.nbytes <= MAX_ROW_BYTES and not _swells(batch):
         return np.zeros(batch.num_rows, np.bool_)
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
@@ -153,7 +177,7 @@ def _invalid_text(batch: pa.RecordBatch) -> Mask:
 
 def _invalid_values(array: pa.Array) -> Mask:
     if pa.types.is_dictionary(array.type):
-        return _invalid_values(array.dictionary_decode())
+        return counted(array, _invalid_values(array.dictionary), null=False)
     if is_text(array.type):
         values = array.cast(pa.large_string()).view(pa.large_binary())
         return np.fromiter((not _is_utf8(value) for value in values.to_pylist()), np.bool_, len(array))

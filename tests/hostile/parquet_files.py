@@ -145,6 +145,21 @@ def extension(folder: Path) -> None:
     parquet(folder / "a.parquet", made)
 
 
+def repeated(n_rows: int, length: int) -> Build:
+    """Rows that all point at one long text: it stands in the file once, and no size in the footer counts it twice."""
+
+    def build(folder: Path) -> None:
+        answers = pa.DictionaryArray.from_arrays(
+            pa.array([0, 1] * n_rows, pa.int32()), ["Why?", "Bread. " * (length // 7)]
+        )
+        turn = pa.StructArray.from_arrays([pa.array(["user", "assistant"] * n_rows), answers], ["role", "content"])
+        talks = pa.ListArray.from_arrays(pa.array(range(0, 2 * n_rows + 1, 2), pa.int32()), turn)
+        made = pa.table({"id": list(map(str, range(n_rows))), "messages": talks})
+        parquet(folder / "a.parquet", made, store_schema=False, dictionary_pagesize_limit=2 * length)
+
+    return build
+
+
 def deep(folder: Path) -> None:
     """A column of lists of lists, 300 deep."""
     kind, value = pa.string(), "x"
@@ -212,6 +227,8 @@ SCHEMAS: Final = {
         beside=refused("'messages'"),
     ),
     "dictionaries": Case(table(messages(PAIR, DICTIONARIES)), cleaned(2), said=SAID),
+    "a text that every row repeats": Case(repeated(100, 300_000), cleaned(100)),
+    "20 GB in one text of a megabyte": Case(repeated(20_000, 1_000_000), broken("a.parquet", "repeating a few values")),
     "fields in another order": Case(
         table(messages(PAIR, pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())])))),
         cleaned(2),

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from phrasemill.engine import parquet_rows
+from phrasemill.engine.ingest_dictionary import has_dictionaries, swelling, without_dictionaries, written_out
 from phrasemill.engine.ingest_footer import largest_page
 from phrasemill.engine.read import RowBatch, read_shard, table_schema
 from phrasemill.engine.shards import InputPlan, plan_input
@@ -196,6 +197,78 @@ def test_dictionary_encoded_and_nested_columns_pass_through(tmp_path: Path) -> N
     assert batch.table["source"].to_pylist() == ["a", "b", "a"]
     assert batch.table["meta"].to_pylist() == [{"k": [1, 2]}, None, {"k": None}]
     assert batch.table["day"].type == pa.date32()
+
+
+def repeating(n_rows: int, texts: list[str], first: tuple[int | None, ...] = ()) -> pa.Table:
+    """Rows of one turn whose contents are numbers of ``texts``: ``first``, where None is no turn, then each in turn."""
+    wanted = [*first, *(row % len(texts) for row in range(n_rows - len(first)))]
+    numbers = [number for number in wanted if number is not None]
+    contents = pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int32()), texts)
+    turn = pa.StructArray.from_arrays([pa.array(["assistant"] * len(numbers)), contents], ["role", "content"])
+    offsets = np.cumsum([0, *(number is not None for number in wanted)])
+    talks = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), turn)
+    return pa.table({"id": [str(row) for row in range(n_rows)], "messages": talks})
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+@pytest.mark.parametrize("first", [(), (None,) * 3000])
+def test_texts_that_repeat_are_never_written_out_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_schema: bool, first: tuple[None, ...]
+) -> None:
+    monkeypatch.setattr(parquet_rows, "BATCH_BYTES", 1_000_000)
+    texts = ["a" * 50_000, "b" * 60_000]
+    path = tmp_path / "a.parquet"
+    pq.write_table(repeating(3500, texts, first), path, store_schema=store_schema)
+    assert path.stat().st_size < 400_000
+    assert swelling(str(path), pq.read_metadata(path), [0], 1_000_000, 1000) == ["messages.list.element.content"]
+    before = pa.total_allocated_bytes()
+    count = 0
+    for batch in read_shard((plan := plan_of(path)).shards[0], plan):
+        assert batch.table.get_total_buffer_size() < 3_000_000
+        assert pa.total_allocated_bytes() - before < 8_000_000
+        for row in batch.table.select(["id", "messages"]).to_pylist():
+            assert row["messages"] == [{"role": "assistant", "content": texts[(count - len(first)) % 2]}]
+            assert row["id"] == str(count + len(first))
+            count += 1
+    assert count == 3500 - len(first)
+
+
+def test_what_hardly_repeats_is_read_plainly(tmp_path: Path) -> None:
+    """Roles, names, and texts of which a writer put the first megabyte into a dictionary."""
+    rows = [
+        {
+            "id": f"r{row}",
+            "messages": [{"role": "user", "content": f"{row} " * (9000 if row == 5 else 90)}],
+            "source": "s",
+        }
+        for row in range(20_000)
+    ]
+    path = write(tmp_path / "a.parquet", rows)
+    column = pq.read_metadata(path).row_group(0).column(2)
+    assert column.path_in_schema == "messages.list.element.content"
+    assert column.has_dictionary_page
+    assert swelling(str(path), pq.read_metadata(path), [0], 100_000, 1000) == []
+
+
+def test_arrays_are_written_out_as_they_are() -> None:
+    numbers = pa.array([0, 1, None, 1, 0, 1], pa.int32())
+    text = pa.DictionaryArray.from_arrays(numbers, ["a", "bb"])
+    struct = pa.StructArray.from_arrays([text, pa.array(range(6))], ["c", "n"])
+    gone = pa.array([False, True, False, False])
+    offsets = [0, 2, 2, 5, 6]
+    keys = pa.array(list("abcdef"))
+    arrays = [text, struct, pa.MapArray.from_arrays(offsets, keys, text, mask=gone)]
+    for made in (pa.ListArray, pa.LargeListArray):
+        arrays += [made.from_arrays(offsets, struct), made.from_arrays(offsets, text, mask=gone)]
+        arrays.append(pa.StructArray.from_arrays([arrays[-1]], ["x"], mask=gone))
+        arrays.append(made.from_arrays([0, 1, 3, 4], arrays[-2]))
+    for array in arrays:
+        for part in (array, array.slice(1), array.slice(1, 1), array.slice(0, 0), array.slice(2)):
+            plain = written_out(part)
+            plain.validate(full=True)
+            assert plain.to_pylist() == part.to_pylist()
+            assert plain.type == without_dictionaries(part.type)
+            assert not has_dictionaries(plain.type)
 
 
 def test_extras_of_messages_are_json_by_turn(tmp_path: Path) -> None:
