@@ -37,6 +37,7 @@ from phrasemill.generators.retry import (
 )
 from phrasemill.generators.transport import Received, TooLarge, Transport
 from phrasemill.generators.wire import (
+    MAX_STOPS,
     MAYBE_REFUSED,
     answer_fields,
     canary,
@@ -140,10 +141,13 @@ class Client:
         is exactly one of ``choices``, and the ``logprobs`` likeliest first tokens of the first answer are reported.
 
         Raises:
+            ValueError: ``stop`` has more strings than ``wire.MAX_STOPS``.
             RequestRefused: the server will not take this request (400, 413, 422); others may pass.
             RequestFailed: every try failed although the server is up.
             BackendError: the server is down, wrongly addressed, or refuses the key.
         """
+        if len(stop) > MAX_STOPS:
+            raise ValueError(f"stop: got {len(stop)} strings, the wire format allows {MAX_STOPS}")
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],

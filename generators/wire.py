@@ -23,6 +23,9 @@ from phrasemill.generators.bans import Dialect, ban_fields
 MAYBE_REFUSED: Final = ("logprobs", "response_format", "n")
 """Fields that a server of no known kind may refuse with status 400."""
 
+MAX_STOPS: Final = 4
+"""Stop strings that the format allows: OpenAI's server and vLLM refuse a request with more."""
+
 MAX_RESPONSE_BYTES: Final = 16 * 2**20
 """A longer answer is not read to its end: no row may be so long."""
 

@@ -53,9 +53,10 @@ ALIKE: Final = 0.5
 """Share of a turn's runs of four words that stood in earlier turns, from which the two selves go round in circles."""
 
 STOP: Final = ("\nUser:", "\nAssistant:", "\nHuman:", "\nAI:")
-PARAGRAPH: Final = "\n\n"
-"""A turn of a conversation is one paragraph: a model that goes on speaks for the other, or says it all again."""
+"""Where a model that answers begins to ask. Four are the most that servers take (``wire.MAX_STOPS``)."""
 
+STOP_TALKING: Final = ("\n\n", *STOP[:3])
+"""A turn of a conversation is one paragraph: a model that goes on speaks for the other, or says it all again."""
 
 WORDS_PER_TOKEN: Final = 0.5
 """Words that a model is told to stay below for each token that it may write: most keep to less than they could."""
@@ -128,7 +129,7 @@ class Introspect(Recipe):
         room = ask.desk.voices["backend"].settings.max_tokens
         frame = _TALK if talks else f"{_REFLECT} Write at most {int(room * WORDS_PER_TOKEN)} words, and come to an end."
         part = f"turn{at}" if talks else "reflection"
-        stop = (*STOP, PARAGRAPH) if talks else STOP
+        stop = STOP_TALKING if talks else STOP
         reason = ""
         for number in range(self.attempts):
             messages = told(f"{own}\n{frame}{_opened(turns)}", _seen(turns))

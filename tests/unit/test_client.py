@@ -48,6 +48,18 @@ def test_request_and_answer_on_the_wire() -> None:
     assert f"Bearer {SECRET}" in server.heads[0]
 
 
+def test_more_stops_than_servers_take_are_never_sent() -> None:
+    server = Scripted(answer("One."))
+
+    async def run() -> None:
+        async with serving(server) as client:
+            await ask(client, stop=["a", "b", "c", "d", "e"])
+
+    with pytest.raises(ValueError, match="got 5 strings, the wire format allows 4"):
+        asyncio.run(run())
+    assert server.bodies == []
+
+
 def test_no_more_requests_at_a_time_than_allowed_over_kept_connections() -> None:
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.01)
