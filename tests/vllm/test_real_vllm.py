@@ -46,7 +46,9 @@ def config(*args: str, **keys: Any) -> BackendConfig:
         "timeout_seconds": 600.0,
         **keys,
     }
-    return BackendConfig(use="vllm", model=MODEL, python=PYTHON, args=("--enforce-eager", *args), **settings)
+    return BackendConfig(
+        use="vllm", model=MODEL, python=PYTHON, args=("--enforce-eager", "--dtype", "float32", *args), **settings
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
