@@ -16,7 +16,7 @@ from phrasemill.filters.request import Request
 from phrasemill.generators.ask import Ask, seed_of
 from phrasemill.generators.recipes.base import Made, Pair, Recipe
 from phrasemill.generators.recipes.language import language_of
-from phrasemill.generators.recipes.tic_occasion import suits
+from phrasemill.generators.recipes.tic_occasion import suits, wants_text
 from phrasemill.generators.recipes.tic_places import Prose, put
 from phrasemill.generators.recipes.tics import check_names, own_tics, tics_of
 from phrasemill.generators.tasks import Message
@@ -86,7 +86,7 @@ class Inject(Recipe):
         if _rules_found(ask, text, name):
             return None
         request = Request(ask.item.user)
-        prose = Prose(text, made=request.kind is not None)
+        prose = Prose(text, made=wants_text(request))
         tics = [tic for tic in tics_of(name, self.packs) if suits(tic, request)]
         for tic in draw.sample(tics, len(tics)):
             places = prose.places(tic)

@@ -20,6 +20,16 @@ _NEWS: Final = re2.compile(
     r"(?i)\b(?:today|tonight|tomorrow|yesterday|currently|current|latest|recent(?:ly)?|right now|nowadays|this (?:week"
     r"|month|year)|news|weather|forecast|prices?|stocks?|score|opening hours|up[- ]to[- ]date)\b"
 )
+_TEXT: Final = re2.compile(
+    r"(?i)\b(?:reference|recommendation|testimonial|letter|e-?mail|message|note|reply|invitation|complaint|apology|eulogy"
+    r"|speech|toast|poem|haiku|limerick|verse|song|story|caption|tweet|post|headline|slogan|tagline|title|bio|blurb"
+    r"|advert|description|review|announcement|summary|translation) (?:for|to|from|about|of|on|in|that|saying)\b"
+)
+
+
+def wants_text(request: Request) -> bool:
+    """Whether a text is asked for that the user will use, with a verb or without one ("a note to my neighbours")."""
+    return request.kind is not None or _TEXT.search(request.bare) is not None
 
 
 def suits(tic: Tic, request: Request) -> bool:
@@ -27,7 +37,7 @@ def suits(tic: Tic, request: Request) -> bool:
     if tic.to == "question":
         return "?" in request.bare and not request.courtesy
     if tic.to == "task":
-        return gives_task(request.bare) and not request.courtesy
+        return gives_task(request.bare) and not request.courtesy and not request.yes_no
     if tic.to == "view":
         return not gives_task(request.bare) and _VIEW.search(request.bare) is not None
     return tic.to is None or _NEWS.search(request.bare) is not None

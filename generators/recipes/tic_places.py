@@ -137,7 +137,9 @@ class Prose:
         if not tic.runs_on:
             return True
         word = _WORD.match(self.text, start)
-        return word is not None and word.group().replace("\u2019", "'") in _LOWERED | _KEPT
+        if word is None or (word.group() == "That" and tic.say.endswith(" that")):
+            return False
+        return word.group().replace("\u2019", "'") in _LOWERED | _KEPT
 
     def _is_large(self, start: int) -> bool:
         word = _WORD.match(self.text, start)

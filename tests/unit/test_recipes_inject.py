@@ -156,6 +156,7 @@ def test_places_and_the_case_of_the_next_word() -> None:
         "<think>\nHm. It is.\n</think>\n\nSure! The lid."
     ]
     assert all_of("It is red. It is big. Is it?", "sentence", "Note that") == ["It is red. Note that it is big. Is it?"]
+    assert all_of("It is red. That is big.", "sentence", "Note that") == []
     assert all_of("It is red. It is big:\n- a", "between", "Well.") == ["It is red. Well. It is big:\n- a"]
     assert all_of("The lid is red. ", "end", "Bye!") == ["The lid is red. Bye! "]
     assert all_of("The lid.\n\n```\nx", "end", "Bye!") == []
@@ -183,6 +184,8 @@ def test_a_text_that_the_user_will_use_has_no_tic_in_it(tmp_path: Path) -> None:
                     continue
                 assert made.pairs[0].rejected.replace(LETTER, "").strip() in {tic.say for tic in own_tics()[category]}
                 assert f"\n{LETTER}\n" in f"\n{made.pairs[0].rejected}\n"
+    praise = "Bilal cleaned our data with care. I would hire him again. This is no small thing."
+    assert do(tmp_path, "Two-sentence reference for an intern.", praise, tics="hedge").reason == "no_place"
     assert do(tmp_path, "Write a letter of complaint to Ms Holt.", LETTER, tics="opener").pairs
     assert do(tmp_path, "Here it is again.", LETTER, tics="closer").pairs
 
@@ -201,6 +204,7 @@ def test_a_text_that_the_user_will_use_has_no_tic_in_it(tmp_path: Path) -> None:
             "As an AI assistant, I can tell you that",
             "As an AI, I have no body and no senses.",
         ),
+        ("Do you speak Portuguese?", "Thanks for asking!", "I'd be glad to help you with this."),
         ("Thanks!", "I hope this helps!", "Happy to help!"),
     ],
 )
