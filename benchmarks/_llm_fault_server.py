@@ -39,6 +39,8 @@ class Server:
                     length = int(re.findall(r"(?i)content-length: *(\d+)", head)[0])
                     await self.answer(json.loads(await reader.readexactly(length)), writer)
                 await writer.drain()
+                if re.search(r"(?i)\r\nconnection: *close\r\n", head):
+                    break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

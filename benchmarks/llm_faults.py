@@ -18,7 +18,8 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,9 @@ from phrasemill.schemas.config import RunConfig
 CLIENTS: Final = 16
 TIMEOUT_SECONDS: Final = 2.0
 DATATROVE_SECONDS: Final = 100
+NEEDED: Final = ("datatrove", "xxhash", "aiosqlite", "aiofiles")
+"""Without the last two datatrove says that it could not save a row, and ends with exit code 0."""
+
 _SERVER: Final = Path(__file__).with_name("_llm_fault_server.py")
 _LEAK: Final = "I am ChatGPT, a large language model trained by OpenAI. Keep the jar dry."
 
@@ -167,10 +171,9 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def compare(root: Path, rows: int, faults: float, delay: float) -> dict[str, Any]:
     """The InferenceRunner of datatrove on the same faults: plain, and with a rollout that takes errors as no answer."""
-    try:
-        told: dict[str, Any] = {"version": version("datatrove"), "rows": rows}
-    except PackageNotFoundError:
-        return {"skipped": "datatrove is not installed"}
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        return {"skipped": f"not installed: {', '.join(missing)}"}
+    told: dict[str, Any] = {"version": version("datatrove"), "rows": rows}
     for name in ("plain", "catch"):
         out = root / f"datatrove-{name}"
         with serving(faults, delay, seed=1) as port:
