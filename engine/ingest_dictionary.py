@@ -7,24 +7,25 @@ dictionaries, so that rows are measured, cut into batches and set apart while ea
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phrasemill.engine.ingest_columns import is_list
-from phrasemill.engine.ingest_footer import MAX_MEAN_ROW_BYTES, group_bytes, pages
+from phrasemill.engine.ingest_columns import as_list, is_list, is_odd_list
+from phrasemill.engine.ingest_footer import MAX_MEAN_ROW_BYTES, group_bytes, page_range, pages
 from phrasemill.engine.source import is_remote, open_raw
 from phrasemill.schemas.errors import InputError
 
 MAX_SWELLING: Final = 1000
-"""How many times what they unpack to rows may come to. Data in which every row has the same long prompt stays below."""
+"""How many times what it unpacks to a column of a row group may come to, where that is more than ``FREE_BYTES``."""
 
-_SMALL_ROW: Final = 64 * 1024
-"""Rows of this size are read however much they have swollen."""
+FREE_BYTES: Final = 4 * 1024**3
+"""What a column of a row group may come to however often it repeats itself: thousands of questions on one document."""
 
 
 def swelling(path: str, footer: pq.FileMetaData, groups: Sequence[int], batch_bytes: int, batch_rows: int) -> list[str]:
@@ -32,7 +33,12 @@ def swelling(path: str, footer: pq.FileMetaData, groups: Sequence[int], batch_by
 
     A column that gave up numbering, as writers do where most values differ, is read as a dictionary only if it swells
     beyond its row group: all values of the group that are different would be held meanwhile. Not looked at are remote
-    files, and what cannot be read, which is left to whoever reads the rows.
+    files, texts of extension types and of a fixed size, and what cannot be read, which is left to whoever reads the
+    rows. ``batch_rows``: how many are read at a time meanwhile.
+
+    Raises:
+        InputError: a column comes to more than chat data can.
+
     """
     if is_remote(path):
         return []
@@ -42,54 +48,64 @@ def swelling(path: str, footer: pq.FileMetaData, groups: Sequence[int], batch_by
             rows = footer.row_group(group)
             for place in range(rows.num_columns):
                 column = rows.column(place)
-                name = column.path_in_schema
-                if name in found or column.physical_type != "BYTE_ARRAY" or not column.has_dictionary_page:
+                if column.physical_type != "BYTE_ARRAY":
                     continue
-                seen = list(pages(column, stream))
-                unpacked = sum(page.unpacked for page in seen if page.is_dictionary)
-                numbers = sum(page.numbers for page in seen)
-                is_mixed = any(not page.is_dictionary and not page.numbers for page in seen)
-                most = unpacked + max(2 * batch_bytes, group_bytes(rows) if is_mixed else 0)
+                seen = _numbered(column, stream)
+                most = seen.unpacked + max(2 * batch_bytes, group_bytes(rows) if seen.is_mixed else 0)
                 # No value is longer than the whole dictionary.
-                if unpacked * numbers > most and _exceeds(path, footer, group, name, numbers, most, batch_rows):
-                    found.add(name)
+                if seen.unpacked * seen.numbers <= most:
+                    continue
+                size = _size(path, footer, group, column.path_in_schema, seen.numbers, batch_rows)
+                if size > max(MAX_SWELLING * group_bytes(rows), FREE_BYTES):
+                    name = f"column {column.path_in_schema!r} of row group {group}"
+                    raise InputError(
+                        f"{path}: {name} comes to {size} bytes by repeating a few values, and the file has "
+                        f"{group_bytes(rows)}; that is no chat data, take the file out of the input"
+                    )
+                if size > most:
+                    found.add(column.path_in_schema)
     return sorted(found)
 
 
-def check_swelling(path: str, footer: pq.FileMetaData, groups: Sequence[int], n_rows: int, size: int) -> None:
-    """Refuse ``n_rows`` rows of these row groups that come to ``size`` bytes.
+class _Numbered(NamedTuple):
+    """Bytes of a column's dictionary, how many values are numbers of its entries, and whether others are not."""
 
-    Raises:
-        InputError: that is more than rows of chat data have.
-
-    """
-    unpacked = sum(group_bytes(footer.row_group(group)) for group in groups)
-    rows = max(sum(footer.row_group(group).num_rows for group in groups), 1)
-    most = min(max(MAX_SWELLING * unpacked // rows, _SMALL_ROW), MAX_MEAN_ROW_BYTES)
-    if size > most * n_rows:
-        raise InputError(
-            f"{path}: {n_rows} rows come to {size} bytes by repeating a few values, and {most} a row are the most "
-            f"where the file has {unpacked // rows}; that is no chat data, take the file out of the input"
-        )
+    unpacked: int
+    numbers: int
+    is_mixed: bool
 
 
-def _exceeds(
-    path: str, footer: pq.FileMetaData, group: int, name: str, numbers: int, most: int, batch_rows: int
-) -> bool:
-    """Whether the first ``numbers`` values of a column come to more than ``most`` bytes."""
+def _numbered(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> _Numbered:
+    """What the page headers say; where one cannot be read, all values may be numbers of long entries."""
+    unpacked = numbers = 0
+    is_mixed = False
+    place, stop = page_range(column)
+    for page in pages(column, stream):
+        place = page.stop
+        unpacked += page.unpacked if page.is_dictionary else 0
+        numbers += max(page.numbers, 0)
+        is_mixed |= not page.is_dictionary and not page.numbers
+    if place < stop:
+        return _Numbered(MAX_MEAN_ROW_BYTES, max(column.num_values, 0), is_mixed=True)
+    return _Numbered(unpacked, numbers, is_mixed)
+
+
+def _size(path: str, footer: pq.FileMetaData, group: int, name: str, numbers: int, batch_rows: int) -> int:
+    """Bytes that the first ``numbers`` values of a column come to, as far as they can be read as a dictionary."""
     size = 0
     try:
         with pq.ParquetFile(path, metadata=footer, read_dictionary=[name], pre_buffer=False) as file:
             for batch in file.iter_batches(batch_rows, row_groups=[group], columns=[name], use_threads=False):
                 for array in _dictionaries(batch.columns):
-                    lengths = pc.fill_null(pc.binary_length(array.dictionary), 0).to_numpy().astype(np.int64)
-                    size += int(counted(array, lengths, 0).sum())
+                    used = compact(array)
+                    lengths = pc.fill_null(pc.binary_length(used.dictionary), 0).to_numpy().astype(np.int64)
+                    size += int(counted(used, lengths, 0).sum())
                     numbers -= len(array)
-                if size > most or numbers <= 0:
+                if numbers <= 0:
                     break
     except (OSError, pa.ArrowException):
-        return False
-    return size > most
+        return size
+    return size
 
 
 def _dictionaries(arrays: Sequence[pa.Array]) -> list[pa.DictionaryArray]:
@@ -102,8 +118,8 @@ def _dictionaries(arrays: Sequence[pa.Array]) -> list[pa.DictionaryArray]:
             found += _dictionaries([array.field(place) for place in range(array.type.num_fields)])
         elif pa.types.is_map(array.type):
             found += _dictionaries([array.keys, array.items])
-        elif is_list(array.type):
-            found += _dictionaries([array.values])
+        elif is_list(array.type) or is_odd_list(array.type):
+            found += _dictionaries([as_list(array).values])
     return found
 
 
@@ -126,7 +142,7 @@ def without_dictionaries(kind: pa.DataType) -> pa.DataType:
         fields = [kind.field(place) for place in range(kind.num_fields)]
         return pa.struct([field.with_type(without_dictionaries(field.type)) for field in fields])
     inner = kind.value_field.with_type(without_dictionaries(kind.value_type))
-    return pa.large_list(inner) if pa.types.is_large_list(kind) else pa.list_(inner)
+    return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)
 
 
 def written_out(array: pa.Array) -> pa.Array:
@@ -136,6 +152,8 @@ def written_out(array: pa.Array) -> pa.Array:
         return written_out(array.dictionary.take(array.indices))
     if not has_dictionaries(kind):
         return array
+    if is_odd_list(kind):
+        return written_out(as_list(array))
     new = without_dictionaries(kind)
     mask = array.is_null() if array.null_count else None
     if pa.types.is_struct(kind):
@@ -150,6 +168,16 @@ def written_out(array: pa.Array) -> pa.Array:
     values = written_out(array.values.slice(first, stop - first))
     made = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
     return made.from_arrays(places, values, type=new, mask=mask)
+
+
+def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The array with the entries that it uses, where its dictionary is longer than itself."""
+    if len(array.dictionary) <= len(array):
+        return array
+    indices = array.indices.cast(pa.int64())
+    used = pc.unique(indices.drop_null())
+    places = pc.index_in(indices, value_set=used)
+    return pa.DictionaryArray.from_arrays(places, array.dictionary.take(used))
 
 
 def counted(array: pa.DictionaryArray, values: np.typing.NDArray[Any], null: Any) -> np.typing.NDArray[Any]:

@@ -91,7 +91,7 @@ def _check_length(path: str, footer: pq.FileMetaData, stream: io.BufferedIOBase,
 
 
 def _check_place(path: str, group: int, column: pq.ColumnChunkMetaData, end: int) -> None:
-    start, stop = _range(column)
+    start, stop = page_range(column)
     if not (len(_MAGIC) <= start <= stop <= end) or column.num_values < 0:
         raise InputError(
             f"{path}: not a readable Parquet file: column {column.path_in_schema!r} of row group {group} is said to "
@@ -99,7 +99,7 @@ def _check_place(path: str, group: int, column: pq.ColumnChunkMetaData, end: int
         )
 
 
-def _range(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
+def page_range(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
     """The bytes of a column's pages, dictionary included."""
     start = column.data_page_offset
     if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < start:
@@ -121,7 +121,7 @@ def _understated(path: str, group: int, column: pq.ColumnChunkMetaData, stream: 
 
 
 class Page(NamedTuple):
-    """What a page header says: sizes in bytes, and what its values are.
+    """What a page header says: sizes in bytes, and what its values are. ``stop``: where in the file the page ends.
 
     ``is_dictionary``: it holds the values that others number; ``numbers``: how many values it only numbers, 0 where it
     holds its own.
@@ -131,11 +131,12 @@ class Page(NamedTuple):
     packed: int
     is_dictionary: bool
     numbers: int
+    stop: int = 0
 
 
 def pages(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> Iterator[Page]:
     """What each page header of a column says, up to one that cannot be read: whoever decodes it says so."""
-    place, stop = _range(column)
+    place, stop = page_range(column)
     while place < stop:
         length = _HEADER_BYTES
         while True:
@@ -152,11 +153,13 @@ def pages(column: pq.ColumnChunkMetaData, stream: io.BufferedIOBase) -> Iterator
                 return
         if page.packed < 0 or page.unpacked < 0:
             return
-        yield page
         place += used + page.packed
+        yield page._replace(stop=place)
 
 
-_STOP, _TRUE, _FALSE, _BYTE, _I32, _I64, _DOUBLE, _BINARY, _STRUCT = 0, 1, 2, 3, 5, 6, 7, 8, 12
+_STOP, _TRUE, _FALSE, _BYTE, _I32, _I64, _DOUBLE, _BINARY = 0, 1, 2, 3, 5, 6, 7, 8
+_LIST, _SET, _MAP, _STRUCT = 9, 10, 11, 12
+_LONG_LIST: Final = 15
 _UNPACKED_FIELD, _PACKED_FIELD, _DATA_FIELD, _DICTIONARY_FIELD, _DATA_2_FIELD = 2, 3, 5, 7, 8
 _ENCODING_FIELD: Final = {_DATA_FIELD: 2, _DATA_2_FIELD: 4}
 _DICTIONARY_ENCODINGS: Final = (2, 8)
@@ -207,7 +210,7 @@ def _fields(data: bytes, place: int, depth: int = 0) -> Iterator[tuple[int, int,
 
 
 def _skip(data: bytes, place: int, kind: int, depth: int) -> int:
-    """The place behind a value of this kind; only kinds that page headers have."""
+    """The place behind a value of this kind. Kinds that no page header needs may stand in a field that nobody knows."""
     if kind in (_TRUE, _FALSE):
         return place
     if kind == _BYTE:
@@ -222,7 +225,31 @@ def _skip(data: bytes, place: int, kind: int, depth: int) -> int:
     if kind == _STRUCT:
         stops = [place, *(stop for _, _, _, stop in _fields(data, place, depth + 1))]
         return stops[-1] + 1
+    if kind in (_LIST, _SET, _MAP):
+        return _skip_several(data, place, kind, depth + 1)
     raise ValueError(f"got a value of kind {kind}")
+
+
+def _skip_several(data: bytes, place: int, kind: int, depth: int) -> int:
+    """The place behind a list, set or map, whose size and kinds of values come first."""
+    if depth > MAX_HEADER_DEPTH:
+        raise ValueError("lists are nested too deep")
+    kinds: tuple[int, ...]
+    if kind == _MAP:
+        size, place = _varint(data, place)
+        kinds = (data[place] >> 4, data[place] & 15) if size else ()
+        place += 1 if size else 0
+    else:
+        size, kinds = data[place] >> 4, (data[place] & 15,)
+        place += 1
+        if size == _LONG_LIST:
+            size, place = _varint(data, place)
+    for _ in range(size):
+        for each in kinds:
+            place = place + 1 if each in (_TRUE, _FALSE) else _skip(data, place, each, depth)
+        if place > len(data):
+            raise IndexError
+    return place
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:

@@ -44,6 +44,15 @@ def _value(array: pa.Array, place: int) -> Iterator[bytes]:
         yield b"null"
     elif is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         yield from _text(memoryview(value.as_buffer()))
+    elif pa.types.is_map(kind):
+        yield b"["
+        for number in range(len(value.values)):
+            yield b", [" if number else b"["
+            yield from _value(value.values.field(0), number)
+            yield b", "
+            yield from _value(value.values.field(1), number)
+            yield b"]"
+        yield b"]"
     elif is_list(kind):
         yield b"["
         for number in range(len(value.values)):

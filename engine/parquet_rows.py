@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from phrasemill.engine.ingest_columns import as_list, is_list, is_text
-from phrasemill.engine.ingest_dictionary import check_swelling, counted, has_dictionaries, swelling, written_out
+from phrasemill.engine.ingest_dictionary import compact, counted, has_dictionaries, swelling, written_out
 from phrasemill.engine.ingest_fit import fit_table
 from phrasemill.engine.ingest_footer import group_bytes
 from phrasemill.engine.ingest_quarantine import MAX_ROW_BYTES, Quarantine, row_json
@@ -46,9 +46,6 @@ def parquet_rows(shard: Shard, plan: InputPlan, batch_bytes: int | None = None) 
     aim = batch_bytes or BATCH_BYTES
     with closing(_open(shard, aim)) as file:
         for start, batch in _batches(file, shard, wanted, aim):
-            if _swells(batch):
-                size = int(row_bytes(pa.Table.from_batches([batch])).sum())
-                check_swelling(shard.path, file.metadata, _groups(file, shard), batch.num_rows, size)
             row = np.arange(start, start + batch.num_rows, dtype=np.int64)
             if wanted is not None:
                 row = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + batch.num_rows)]
@@ -177,12 +174,17 @@ def _invalid_text(batch: pa.RecordBatch) -> Mask:
 
 def _invalid_values(array: pa.Array) -> Mask:
     if pa.types.is_dictionary(array.type):
-        return counted(array, _invalid_values(array.dictionary), null=False)
+        used = compact(array)
+        return counted(used, _invalid_values(used.dictionary), null=False)
     if is_text(array.type):
         values = array.cast(pa.large_string()).view(pa.large_binary())
         return np.fromiter((not _is_utf8(value) for value in values.to_pylist()), np.bool_, len(array))
     if is_list(array.type):
         total = np.concatenate([[0], np.cumsum(_invalid_values(array.values))])
+        offsets = array.offsets.to_numpy()
+        return np.asarray(total[offsets[1:]] > total[offsets[:-1]])
+    if pa.types.is_map(array.type):
+        total = np.concatenate([[0], np.cumsum(_invalid_values(array.keys) | _invalid_values(array.items))])
         offsets = array.offsets.to_numpy()
         return np.asarray(total[offsets[1:]] > total[offsets[:-1]])
     if pa.types.is_struct(array.type):

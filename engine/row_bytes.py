@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phrasemill.engine.ingest_columns import is_list, is_text
-from phrasemill.engine.ingest_dictionary import counted
+from phrasemill.engine.ingest_dictionary import compact, counted
 
 Sizes: TypeAlias = npt.NDArray[np.int64]
 
@@ -33,7 +33,8 @@ def value_bytes(array: pa.Array, each: int = 0) -> Sizes:
     """
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return counted(array, value_bytes(array.dictionary, each), each)
+        used = compact(array)
+        return counted(used, value_bytes(used.dictionary, each), each)
     if is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return _text_bytes(array) + each
     if is_list(kind):

@@ -86,7 +86,7 @@ class Inject(Recipe):
         if _rules_found(ask, text, name):
             return None
         request = Request(ask.item.user)
-        prose = Prose(text, made=wants_text(request))
+        prose = Prose(text, made=any(wants_text(Request(turn)) for turn in _last_asked(ask.item.messages)))
         tics = [tic for tic in tics_of(name, self.packs) if suits(tic, request)]
         for tic in draw.sample(tics, len(tics)):
             places = prose.places(tic)
@@ -96,6 +96,11 @@ class Inject(Recipe):
             if rules := _rules_found(ask, changed, name):
                 return changed, rules[0]
         return None
+
+
+def _last_asked(messages: Sequence[Message]) -> list[str]:
+    """The last two user turns: "another one, about winter" asks for the text that the turn before it asked for."""
+    return [message.content for message in messages if message.role == "user"][-2:]
 
 
 def _rules_found(ask: Ask, text: str, name: str) -> list[str]:

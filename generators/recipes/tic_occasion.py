@@ -10,15 +10,30 @@ from phrasemill.filters.questions import gives_task
 from phrasemill.filters.request import Request
 from phrasemill.generators.recipes.tics import Tic
 
+_ASKS: Final = re2.compile(
+    r"(?i)\?|\A\W*(?:so |and |but |ok(?:ay)?,? |hi,? |hello,? )?(?:what|which|who|whom|whose|where|when|why|how|is|are"
+    r"|am|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might)\b"
+)
+_ORDERS: Final = re2.compile(
+    r"(?i)(?:^|[.!?:\n]\s*|\bplease )(?:implement|determine|evaluate|categori[sz]e|construct|rank|sort|add|rephrase"
+    r"|reword|paraphrase|change|turn|transform|choose|select|pick|compute|count|match|replace|remove|insert|complete|continue"
+    r"|finish|predict|estimate|assess|arrange|group|label|annotate|develop|invent|imagine|brainstorm|propose|shorten"
+    r"|extend|optimi[sz]e|debug|refactor|test|state|specify|highlight|demonstrate|justify|prove|derive|simulate|assign"
+    r"|detect|produce|print|adapt|design|solve|split|merge|order) "
+    r"|\bi(?:['\x{2019}]d like| would like| need| want) (?:you to|an? |some |the )"
+    r"|\A\W*(?:another|one more|once more|again)\b"
+)
 _VIEW: Final = re2.compile(
-    r"(?i)\b(?:what|how|who|where|when|which|why|have|do|did|would|could|can|are|were) (?:\w+ ){0,3}you(?:r|rself)?\b"
-    r"|\byour? (?:\w+ )?(?:opinion|view|thoughts?|advice|favou?rites?|experiences?|feelings?|recommendations?)\b"
+    r"(?i)\b(?:do|did|would|could|have|are|were) you (?:\w+ )?(?:think|feel|like|love|hate|prefer|recommend|suggest"
+    r"|believe|enjoy|want|choose|pick|buy|take|rate|rank|say|tried|try|been|seen|read|happy|afraid|excited|agree|miss|wish)\b"
+    r"|\byour? (?:\w+ )?(?:opinion|view|thoughts?|advice|favou?rites?|experiences?|feelings?|recommendations?|taste)\b"
     r"|\b(?:should|shall|ought) (?:i|we)\b|\b(?:is|are) it (?:ok|okay|wrong|right|worth)\b"
-    r"|\b(?:best|better|worst|worse)\b"
+    r"|\b(?:which|what|who)\b[^.?!\n]{0,40}\b(?:best|better|worst|nicest|prettiest|favou?rite)\b"
 )
 _NEWS: Final = re2.compile(
-    r"(?i)\b(?:today|tonight|tomorrow|yesterday|currently|current|latest|recent(?:ly)?|right now|nowadays|this (?:week"
-    r"|month|year)|news|weather|forecast|prices?|stocks?|score|opening hours|up[- ]to[- ]date)\b"
+    r"(?i)\b(?:today|tonight|tomorrow|yesterday|right now|at the moment|up[- ]to[- ]date|opening hours"
+    r"|this (?:week|month|year))\b|\b(?:latest|current) (?:\w+ )?(?:news|price|rate|version|score|weather|population"
+    r"|president|government|champion|record|status|release)s?\b|\b(?:price|rate|weather|forecast) (?:of|in|for)\b"
 )
 _TEXT: Final = re2.compile(
     r"(?i)\b(?:reference|recommendation|testimonial|letter|e-?mail|message|note|reply|invitation|complaint|apology|eulogy"
@@ -34,10 +49,14 @@ def wants_text(request: Request) -> bool:
 
 def suits(tic: Tic, request: Request) -> bool:
     """Whether an assistant would say ``tic`` in answer to the turn."""
+    asked = request.bare
+    if request.courtesy:
+        return tic.to is None
+    is_task = not request.yes_no and (gives_task(asked) or _ORDERS.search(asked) is not None)
     if tic.to == "question":
-        return "?" in request.bare and not request.courtesy
+        return _ASKS.search(asked) is not None and not is_task
     if tic.to == "task":
-        return gives_task(request.bare) and not request.courtesy and not request.yes_no
+        return is_task
     if tic.to == "view":
-        return not gives_task(request.bare) and _VIEW.search(request.bare) is not None
-    return tic.to is None or _NEWS.search(request.bare) is not None
+        return not is_task and _VIEW.search(asked) is not None
+    return tic.to is None or _NEWS.search(asked) is not None

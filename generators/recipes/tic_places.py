@@ -21,6 +21,9 @@ _STRUCTURE: Final = re.compile(
 )
 """A line of a list, a quotation, a table or code, a heading or a rule."""
 
+_LEAD: Final = re.compile(r"[^\n]{1,320}:[*_ \t]*\n[ \t]*\n")
+_RULE: Final = re.compile(r"\n[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n")
+
 _TERMINAL: Final = frozenset(".!?\u2026")
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _LOWERED: Final = frozenset(
@@ -106,9 +109,17 @@ class Prose:
 
     @cached_property
     def _users(self) -> tuple[int, int]:
-        """Bounds of the text that is the user's, empty where all of the answer is the assistant's."""
-        frame = frame_of(self.text)
-        return (frame.start, frame.stop) if self.made or frame.signed else (0, 0)
+        """Bounds of the text that is the user's, in doubt too; empty where all of the answer is the assistant's.
+
+        Theirs is not a first line that ends with a colon and stands alone, nor what follows a signature or a last rule.
+        """
+        signed = frame_of(self.text)
+        if not (self.made or signed.signed):
+            return (0, 0)
+        lead = _LEAD.match(self.text, self._first)
+        start = lead.end() if lead else 0
+        rules = [match.start() for match in _RULE.finditer(self.text, start)]
+        return start, signed.stop if signed.signed else rules[-1] if rules else len(self.text)
 
     def _is_own(self, at: int) -> bool:
         """Whether the assistant speaks at ``at``."""

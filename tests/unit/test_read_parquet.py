@@ -18,7 +18,7 @@ import pytest
 
 from phrasemill.engine import parquet_rows
 from phrasemill.engine.ingest_dictionary import has_dictionaries, swelling, without_dictionaries, written_out
-from phrasemill.engine.ingest_footer import largest_page
+from phrasemill.engine.ingest_footer import largest_page, pages
 from phrasemill.engine.read import RowBatch, read_shard, table_schema
 from phrasemill.engine.shards import InputPlan, plan_input
 from phrasemill.schemas import tables
@@ -250,6 +250,64 @@ def test_what_hardly_repeats_is_read_plainly(tmp_path: Path) -> None:
     assert swelling(str(path), pq.read_metadata(path), [0], 100_000, 1000) == []
 
 
+def test_what_repeats_much_is_read_all_the_same(tmp_path: Path) -> None:
+    """Many questions on one document, a large row after small ones, and a column of names beside both."""
+    rows = [
+        {"messages": [TALK[0], {**TALK[1], "content": "y" * (200_000 if row == 2999 else 1)}]} for row in range(3000)
+    ]
+    table = pa.Table.from_pylist(rows).append_column("source", pa.array(["s"] * 3000).dictionary_encode())
+    path = write(tmp_path / "a.parquet", table, row_group_size=1000)
+    assert sum(batch.table.num_rows for batch in read(plan_of(path))) == 3000
+    path = write(tmp_path / "b.parquet", repeating(2000, ["z" * 200_000]))
+    assert path.stat().st_size < 100_000
+    assert sum(batch.table.num_rows for batch in read(plan_of(path))) == 2000
+
+
+def test_repeats_are_measured_in_lists_of_any_layout(tmp_path: Path) -> None:
+    made = repeating(300, ["a" * 50_000])
+    turns = made["messages"].combine_chunks().values
+    for kind in (pa.list_(turns.type, 1), pa.list_view(turns.type), pa.large_list(turns.type)):
+        path = tmp_path / "a.parquet"
+        listed = pa.array(made["messages"].to_pylist(), kind)
+        pq.write_table(made.set_column(1, "messages", listed), path)
+        (name,) = swelling(str(path), pq.read_metadata(path), [0], 1_000_000, 50)
+        assert name.endswith("content")
+        assert sum(batch.table.num_rows for batch in read(plan_of(path))) == 300
+
+
+def test_a_bad_value_of_a_dictionary_costs_its_own_rows(tmp_path: Path) -> None:
+    words = pa.array([b"good", b"b\xffd"]).view(pa.string())
+    marks = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, None], pa.int32()), words)
+    pairs = pa.MapArray.from_arrays([0, 1, 2, 3, 4], pa.array(["k"] * 4), marks)
+    for column in (marks, pairs):
+        path = tmp_path / "a.parquet"
+        pq.write_table(pa.table({"messages": pa.array([TALK] * 4), "mark": column}), path)
+        (batch,) = read(plan_of(path))
+        assert batch.row.to_pylist() == [0, 2, 3]
+        assert batch.quarantine["reason"].to_pylist() == ["invalid_utf8"]
+
+
+def test_a_page_header_with_a_field_that_nobody_knows(tmp_path: Path) -> None:
+    """A list of bytes where the checksum of the dictionary's page stood: Arrow skips it, and so do we."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(
+        repeating(100, ["a" * 60_000]), path, store_schema=False, write_page_checksum=True, compression="none"
+    )
+    column = pq.read_metadata(path).row_group(0).column(2)
+    data = bytearray(path.read_bytes())
+    about_dictionary = data.index(b"\x3c", column.dictionary_page_offset)
+    checksum = slice(about_dictionary - 6, about_dictionary)
+    assert data[checksum.start] == 0x15
+    data[checksum] = b"\x19\x43\x01\x02\x03\x04"
+    path.write_bytes(data)
+    with path.open("rb") as stream:
+        first, second = pages(column, stream)
+    assert (first.is_dictionary, first.unpacked, first.numbers) == (True, 60_004, 0)
+    assert (second.is_dictionary, second.numbers) == (False, 100)
+    assert swelling(str(path), pq.read_metadata(path), [0], 1_000_000, 50) == [column.path_in_schema]
+    assert sum(batch.table.num_rows for batch in read(plan_of(path))) == 100
+
+
 def test_arrays_are_written_out_as_they_are() -> None:
     numbers = pa.array([0, 1, None, 1, 0, 1], pa.int32())
     text = pa.DictionaryArray.from_arrays(numbers, ["a", "bb"])
@@ -262,6 +320,10 @@ def test_arrays_are_written_out_as_they_are() -> None:
         arrays += [made.from_arrays(offsets, struct), made.from_arrays(offsets, text, mask=gone)]
         arrays.append(pa.StructArray.from_arrays([arrays[-1]], ["x"], mask=gone))
         arrays.append(made.from_arrays([0, 1, 3, 4], arrays[-2]))
+    arrays.append(pa.StructArray.from_arrays([pa.FixedSizeListArray.from_arrays(text, 2)], ["x"]))
+    arrays.append(pa.ListArray.from_arrays([0, 1, 1, 2, 3], pa.FixedSizeListArray.from_arrays(text, 2)))
+    views = pa.ListViewArray.from_arrays([2, 0, 1], [2, 1, 0], text)
+    arrays.append(pa.StructArray.from_arrays([views], ["x"]))
     for array in arrays:
         for part in (array, array.slice(1), array.slice(1, 1), array.slice(0, 0), array.slice(2)):
             plain = written_out(part)

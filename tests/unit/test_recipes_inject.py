@@ -186,6 +186,15 @@ def test_a_text_that_the_user_will_use_has_no_tic_in_it(tmp_path: Path) -> None:
                 assert f"\n{LETTER}\n" in f"\n{made.pairs[0].rejected}\n"
     praise = "Bilal cleaned our data with care. I would hire him again. This is no small thing."
     assert do(tmp_path, "Two-sentence reference for an intern.", praise, tics="hedge").reason == "no_place"
+    poem = "My morning has two parts:\nThe snow lies down on roof and lane.\nThe crow is still. It is a guest."
+    for turns in (("Write a poem.", poem), ("Write a poem.", "The sun.", "Another one, about winter.", poem)):
+        for category in ("hedge", "contrast", "slop"):
+            for pair in do(tmp_path, *turns, tics=category).pairs:
+                assert poem in pair.rejected
+        assert f"\n\n{poem}" in do(tmp_path, *turns, tics="opener").pairs[0].rejected
+    led = f"Here is a poem for you:\n\n{poem}\n\n---\n\nThe last line is a guess. It may change."
+    for seed in range(4):
+        assert poem in do(tmp_path, "Write a poem.", led, tics="contrast", seed=seed).pairs[0].rejected
     assert do(tmp_path, "Write a letter of complaint to Ms Holt.", LETTER, tics="opener").pairs
     assert do(tmp_path, "Here it is again.", LETTER, tics="closer").pairs
 
@@ -203,6 +212,15 @@ def test_a_text_that_the_user_will_use_has_no_tic_in_it(tmp_path: Path) -> None:
             "Sabine has called.",
             "As an AI assistant, I can tell you that",
             "As an AI, I have no body and no senses.",
+        ),
+        ("what is the capital of france", "Great question!", "Certainly!"),
+        ("Implement a queue in C.", "Certainly!", "Great question!"),
+        ("Could you write me a poem about rain?", "Of course!", "Good question!"),
+        ("How do you boil an egg?", "Good question!", "As an AI, I have no body and no senses."),
+        (
+            "What is the unit of electric current?",
+            "Good question!",
+            "As an AI, I don't have access to real-time information.",
         ),
         ("Do you speak Portuguese?", "Thanks for asking!", "I'd be glad to help you with this."),
         ("Thanks!", "I hope this helps!", "Happy to help!"),
