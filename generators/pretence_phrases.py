@@ -51,6 +51,8 @@ _WHO: Final = (
     rf"|grandparent|grandmother|grandfather|wife|husband|widow(?:er)?|woman|man|guy|{_TRADE})\b",
     rf"\bI (?:was|used to be) an? {_KINDS}(?:{_KIN}|{_TRADE})\b",
     r"\bI(?:'m| am) (?:only |just |also |very much |still )?human\b",
+    r"\bI (?:\w+ )?(?:love|like|enjoy|hate|miss|value|treasure)(?: most| best)? about being (?:an? )?(?:human|person"
+    r"|parent|mother|father|woman|man)\b",
     r"\b(?:speaking|talking) (?:as|from) (?:one|a fellow) (?:human|person|parent|mother|father)\b",
     rf"\bI(?:'m| am) (?:now |almost |nearly |already |over |about )?{_AGE} years (?:old|young)\b",
     rf"\bI (?:just )?turned {_AGE}\b|\bat my age\b|\bI(?:'m| am) getting (?:too )?old\b",

@@ -87,6 +87,7 @@ def reason(**changes: object) -> str | None:
         ("prompt_copy", {"text": "Why is the sky blue during the day, and red in the evenings?"}),
         ("prompt_copy", {"text": PROMPT + " " + GOOD}),
         ("repetition", {"text": "Blue light is scattered the most. " * 3}),
+        ("repetition", {"text": "Blue light is scattered, and red light goes on through the air. " + "I go on. " * 9}),
         ("repetition", {"text": "and so the light goes on and " * 12 + "stops."}),
         ("unfinished", {"text": GOOD[:-12]}),
         ("unfinished", {"text": "There are three reasons:"}),

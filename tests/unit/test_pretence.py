@@ -16,6 +16,7 @@ CLAIM = "My grandmother taught me to knit when I was six."
         "Rest it overnight. " + CLAIM,
         "Rest it overnight.\n\n- Cover it\n- Wait\n\nMy wife swears by it.",
         "I\u2019m only human, so check my sums.",
+        "That is what I love most about being human: nobody rests at the same hour.",
         "I woke up at six and had my coffee on the balcony.",
     ],
 )
@@ -38,6 +39,7 @@ def test_a_claim_is_named_as_it_stands(text: str) -> None:
         ("Which string is printed?", f"`{CLAIM}`"),
         ("Do you sleep?", "No. I don't have a body, a bed or a childhood."),
         ("What would you eat?", "If I had a mouth, my first meal would be soup."),
+        ("What would you miss?", "I can tell you what people love about being human: bread, for one."),
         ("How do I greet him?", "Welcome, my friend."),
     ],
 )
