@@ -42,11 +42,11 @@ from phrasemill.generators.wire import (
     answer_fields,
     canary,
     error_code,
+    merged,
     parse_completion,
     served_models,
     without,
 )
-from phrasemill.generators.wire import Choice as Choice
 from phrasemill.generators.wire import Completion as Completion
 from phrasemill.schemas.errors import BackendError, BackendRefused
 
@@ -168,7 +168,7 @@ class Client:
         is_split = dialect == "llama.cpp"
         parts = await self._answers(body, range(n if is_split else 1), 1 if is_split else n, began)
         found = sum(1 + len(part.others) for part in parts)
-        return _merged([*parts, *await self._answers(body, range(found, n), 1, began)], n, began)
+        return merged([*parts, *await self._answers(body, range(found, n), 1, began)], n, time.monotonic() - began)
 
     async def _answers(self, body: Mapping[str, Any], offsets: range, n: int, began: float) -> list[Completion]:
         """One request for each offset of the seed; the first failure cancels the others."""
@@ -382,21 +382,6 @@ def _droppable(doubtful: Sequence[str]) -> Iterator[frozenset[str]]:
     """Which fields to leave out, try by try: each alone, then all."""
     alone = [frozenset({name}) for name in doubtful]
     return chain(alone, [frozenset(doubtful)] if len(alone) > 1 else [])
-
-
-def _merged(parts: Sequence[Completion], n: int, began: float) -> Completion:
-    """One completion of ``n`` answers out of several requests, in order."""
-    first = parts[0]
-    choices = [choice for part in parts for choice in (Choice(part.text, part.finish_reason), *part.others)][:n]
-    return Completion(
-        text=first.text,
-        finish_reason=first.finish_reason,
-        prompt_tokens=sum(part.prompt_tokens for part in parts),
-        completion_tokens=sum(part.completion_tokens for part in parts),
-        seconds=time.monotonic() - began,
-        others=tuple(choices[1:]),
-        first_logprobs=first.first_logprobs,
-    )
 
 
 def _snake(name: str) -> str:

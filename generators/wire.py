@@ -118,6 +118,21 @@ def canary(model: str, mark: str) -> bytes:
     return orjson.dumps({"model": model, "messages": [message], "max_tokens": 1, "temperature": 0.0})
 
 
+def merged(parts: Sequence[Completion], n: int, seconds: float) -> Completion:
+    """One completion of ``n`` answers out of several requests, in order."""
+    first = parts[0]
+    choices = [choice for part in parts for choice in (Choice(part.text, part.finish_reason), *part.others)][:n]
+    return Completion(
+        text=first.text,
+        finish_reason=first.finish_reason,
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        completion_tokens=sum(part.completion_tokens for part in parts),
+        seconds=seconds,
+        others=tuple(choices[1:]),
+        first_logprobs=first.first_logprobs,
+    )
+
+
 def parse_completion(content: bytes, seconds: float) -> Completion | None:
     """The completion in a response body, or None where it is not one.
 

@@ -15,6 +15,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -252,9 +253,21 @@ def test_probe_goes_on_after_a_server_that_died(project: Any) -> None:
     assert len(project.table("sft")) == ROWS
 
 
-def test_a_generated_answer_that_ran_into_the_limit_is_asked_for_once_more(project: Any) -> None:
-    traits = write_traits(project.root / "traits")
+def distilled(project: Any) -> pl.DataFrame:
+    """Generate with one trait; every attempt that was made."""
+    body = {
+        "recipe": "distill",
+        "traits": {"use": ["dry"], "dir": str(write_traits(project.root / "traits"))},
+        "packs": [str(project.pack)],
+        "backend": backend(project.server),
+    }
+    config = resolved_generate(GenerateConfig.model_validate(body), project.root)
+    execute_generation(config, project.out, show_progress=False)
+    attempts: pl.DataFrame = project.table("generations")
+    return attempts
 
+
+def test_a_generated_answer_that_ran_into_the_limit_is_asked_for_once_more(project: Any) -> None:
     def reply(body: Body) -> Answer:
         is_short = body["max_tokens"] == 512
         is_endless = "number 3?" in body["messages"][-1]["content"]
@@ -262,15 +275,7 @@ def test_a_generated_answer_that_ran_into_the_limit_is_asked_for_once_more(proje
         return 200, f"{GOOD} Take {body['seed']} bricks.", "length" if cut else "stop"
 
     project.server.reply = reply
-    body = {
-        "recipe": "distill",
-        "traits": {"use": ["dry"], "dir": str(traits)},
-        "packs": [str(project.pack)],
-        "backend": backend(project.server),
-    }
-    config = resolved_generate(GenerateConfig.model_validate(body), project.root)
-    execute_generation(config, project.out, show_progress=False)
-    made = project.table("generations")
+    made = distilled(project)
     assert set(made.filter(made["outcome"] == "accepted")["finish_reason"]) == {"stop"}
     assert set(made.filter(made["finish_reason"] == "length")["reason"]) == {"truncated"}
     assert len(project.table("sft")) == ROWS - 1
@@ -278,7 +283,6 @@ def test_a_generated_answer_that_ran_into_the_limit_is_asked_for_once_more(proje
 
 
 def test_a_server_that_cannot_give_more_tokens_is_asked_for_another_answer(project: Any) -> None:
-    traits = write_traits(project.root / "traits")
     cut: list[int] = []
 
     def reply(body: Body) -> Answer:
@@ -289,15 +293,7 @@ def test_a_server_that_cannot_give_more_tokens_is_asked_for_another_answer(proje
         return 200, f"{GOOD} Take {body['seed']} bricks.", "length" if is_cut else "stop"
 
     project.server.reply = reply
-    body = {
-        "recipe": "distill",
-        "traits": {"use": ["dry"], "dir": str(traits)},
-        "packs": [str(project.pack)],
-        "backend": backend(project.server),
-    }
-    config = resolved_generate(GenerateConfig.model_validate(body), project.root)
-    execute_generation(config, project.out, show_progress=False)
-    made = project.table("generations")
+    made = distilled(project)
     assert set(made.filter(made["finish_reason"] == "length")["reason"]) == {"truncated"}
     assert set(made.filter(made["outcome"] == "failed")["reason"]) == {"status_400"}
     assert len(project.table("sft")) == ROWS
