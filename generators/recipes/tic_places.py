@@ -69,12 +69,12 @@ class Prose:
             return [
                 Place(start, f"{tic.say}{tic.glue or ' '}", lowers=self._is_large(start))
                 for start, _ in self.sentences
-                if start > self._first and self._is_own(start) and self._may_follow(start, tic)
+                if start > self._first and self.is_own(start) and self._may_follow(start, tic)
             ]
         return [
             Place(stop, f"{tic.glue or ' '}{tic.say}", lowers=False)
             for _, stop in self.sentences
-            if self.text[stop - 1] in _TERMINAL and self._is_own(stop - 1)
+            if self.text[stop - 1] in _TERMINAL and self.is_own(stop - 1)
         ]
 
     @cached_property
@@ -88,6 +88,11 @@ class Prose:
             (point(start), point(stop)) for start, stop in zip(found.start.tolist(), found.stop.tolist(), strict=True)
         ]
         return [(start, stop) for start, stop in bounds if self._is_prose(start) and self._is_free(start, stop)]
+
+    def is_own(self, at: int) -> bool:
+        """Whether the assistant speaks at ``at``, not a text that is the user's."""
+        start, stop = self._users
+        return not start <= at < stop
 
     @cached_property
     def _masks(self) -> list[Mask]:
@@ -121,18 +126,13 @@ class Prose:
         rules = [match.start() for match in _RULE.finditer(self.text, start)]
         return start, signed.stop if signed.signed else rules[-1] if rules else len(self.text)
 
-    def _is_own(self, at: int) -> bool:
-        """Whether the assistant speaks at ``at``."""
-        start, stop = self._users
-        return not start <= at < stop
-
     def _at_start(self, tic: Tic) -> list[Place]:
         if not tic.runs_on or tic.glue is not None:
-            joins = self._is_prose(self._first) and self._is_own(self._first)
+            joins = self._is_prose(self._first) and self.is_own(self._first)
             glue = tic.glue or (" " if joins else "\n\n")
             return [Place(self._first, f"{tic.say}{glue}", lowers=False)]
         begins = bool(self.sentences) and self.sentences[0][0] == self._first
-        if begins and self._is_own(self._first) and self._may_follow(self._first, tic):
+        if begins and self.is_own(self._first) and self._may_follow(self._first, tic):
             return [Place(self._first, f"{tic.say} ", lowers=self._is_large(self._first))]
         return []
 
@@ -140,7 +140,7 @@ class Prose:
         stop = len(self.text.rstrip())
         if self.text.count("```") % 2:
             return []
-        alone = "\n" in self.text[self._first : stop] or not self._is_prose(stop - 1) or not self._is_own(stop - 1)
+        alone = "\n" in self.text[self._first : stop] or not self._is_prose(stop - 1) or not self.is_own(stop - 1)
         return [Place(stop, f"{tic.glue or (chr(10) * 2 if alone else ' ')}{tic.say}", lowers=False)]
 
     def _may_follow(self, start: int, tic: Tic) -> bool:

@@ -105,7 +105,7 @@ def test_the_rejected_side_is_the_answer_with_one_tic(tmp_path: Path, category: 
     assert pair.prompt == made.messages[:-1]
     assert pair.chosen == ANSWER
     assert pair.reason.startswith(f"{category}.")
-    assert made.facts == {"tics": 1.0}
+    assert made.facts == {"tics": 1.0, "cut": 0.0}
     left = [
         tic
         for tic in own_tics()[category]
@@ -276,3 +276,56 @@ def test_why_there_is_no_row(tmp_path: Path) -> None:
 def test_more_tics_than_kinds_are_refused() -> None:
     with pytest.raises(ConfigError, match="per_row: got 2, expected at most 1"):
         Inject(tics=("opener",), per_row=2).check(GenerateConfig.model_validate({"recipe": "inject"}), [PLAIN])
+
+
+LONG = (
+    "The kettle holds two litres of water and boils them in four minutes. Fill it to the upper line and no further. "
+    "The lid opens to the left, where the hinge is. Clean the spout with vinegar every month. The cord is short.\n\n"
+    "- Rinse it twice. It must not smell.\n\nA new seal costs three euros. Ask for the one with a blue rim in any shop."
+    " Shops near a station seldom have it."
+)
+
+
+def test_an_even_length_takes_a_sentence_out_of_the_longer_side(tmp_path: Path) -> None:
+    shorter = 0
+    sentences = [line for line in LONG.replace("\n\n", " ").replace("- ", "").split(". ") if line]
+    for seed in range(30):
+        for category in ("opener", "closer", "hedge"):
+            whole = do(tmp_path, QUESTION, LONG, tics=category, seed=seed).pairs[0]
+            (pair,) = do(tmp_path, QUESTION, LONG, tics=category, seed=seed, even_length=True).pairs
+            assert pair.reason == whole.reason
+            assert pair.chosen == LONG
+            if len(pair.rejected) > len(LONG):
+                assert pair == whole
+                continue
+            shorter += 1
+            gone = [each for each in sentences if each[1:].rstrip(".") not in pair.rejected]
+            assert len(gone) == 1
+            assert gone[0] in (
+                "Fill it to the upper line and no further",
+                "The lid opens to the left, where the hinge is",
+                "Clean the spout with vinegar every month",
+                "Ask for the one with a blue rim in any shop",
+            )
+            assert "- Rinse it twice. It must not smell." in pair.rejected
+    assert shorter >= 60
+
+
+def test_what_cannot_go_stays(tmp_path: Path) -> None:
+    figures = (
+        "The lid is red and heavy. It came in May. The cord is 2 metres long. You can reach any wall of a kitchen."
+    )
+    quoted = 'The lid is red. It is big. A slip in the box answers "Does it leak?" once and for all. Try it.'
+    leans = "The lid is red and rather heavy. The cord is long enough for any kitchen in town. It comes off. So it is."
+    short = "The kettle holds two litres. The cord is short."
+    for prompt, answer in (
+        (QUESTION, short),
+        (QUESTION, leans),
+        (QUESTION, figures),
+        (QUESTION, quoted),
+        ("Write a letter of complaint to Ms Holt.", LETTER),
+        ("Here it is again.", LETTER),
+    ):
+        for seed in range(8):
+            (pair,) = do(tmp_path, prompt, answer, tics="closer", seed=seed, even_length=True).pairs
+            assert pair.rejected.startswith(answer)
