@@ -41,6 +41,7 @@ _PAIRWISE: Final[dict[str, Fate]] = {
     "tie": "tied",
     "inconsistent": "undecided",
     "invalid": "invalid",
+    "addressed": "invalid",
 }
 
 
@@ -142,7 +143,7 @@ async def _fates(pair: Labelled, desk: Desk) -> tuple[Fate, Fate]:
 
 def pointwise_fate(good: Score, bad: Score) -> Fate:
     """What two scores make of a pair."""
-    if "invalid" in (good.label, bad.label):
+    if {"invalid", "addressed"} & {good.label, bad.label}:
         return "invalid"
     if good.value is None or bad.value is None:
         return "undecided"

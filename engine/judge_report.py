@@ -26,11 +26,12 @@ class _Part(BaseModel):
 
 
 class JudgedTrait(_Part):
-    """One trait. Pointwise: ``judged = scored + refusals + invalid``, ``mean`` of the scored ones, 0 to 100.
+    """One trait. Pointwise: ``judged = scored + refusals + invalid + addressed``; ``mean`` of the scores, 0 to 100.
 
-    Pairwise: ``compared = wins + losses + ties + inconsistent + invalid_pairs``; a win is the chosen side's in both
-    orders. ``win_rate`` is of wins and losses alone, ``consistency`` the share of usable verdicts on which both orders
-    agree. What cannot be given is None. Intervals are at 95 %.
+    Pairwise: ``compared = wins + losses + ties + inconsistent + invalid_pairs + addressed_pairs``; a win is the chosen
+    side's in both orders. ``win_rate`` is of wins and losses alone, ``consistency`` the share of usable verdicts on
+    which both orders agree. ``addressed``: an answer spoke to its judge, which was not asked. What cannot be given is
+    None. Intervals are at 95 %.
     """
 
     trait_id: str
@@ -39,6 +40,7 @@ class JudgedTrait(_Part):
     scored: int = 0
     refusals: int = 0
     invalid: int = 0
+    addressed: int = 0
     mean: float | None = None
     mean_interval: Interval | None = None
     refusal_interval: Interval | None = None
@@ -48,6 +50,7 @@ class JudgedTrait(_Part):
     ties: int = 0
     inconsistent: int = 0
     invalid_pairs: int = 0
+    addressed_pairs: int = 0
     win_rate: float | None = None
     win_interval: Interval | None = None
     consistency: float | None = None
@@ -85,7 +88,8 @@ class TraitTally:
         """The figures; ``seed`` is of the bootstrap."""
         scores = np.frombuffer(self.scores, dtype=np.float32).astype(np.float64)
         judged, compared = self.alone.total(), self.both.total()
-        wins, losses, usable = self.both["first"], self.both["second"], compared - self.both["invalid"]
+        wins, losses = self.both["first"], self.both["second"]
+        usable = compared - self.both["invalid"] - self.both["addressed"]
         return JudgedTrait(
             trait_id=self.trait_id,
             trait_hash=self.trait_hash,
@@ -93,6 +97,7 @@ class TraitTally:
             scored=self.alone["scored"],
             refusals=self.alone["refusal"],
             invalid=self.alone["invalid"],
+            addressed=self.alone["addressed"],
             mean=float(scores.mean()) if len(scores) else None,
             mean_interval=bootstrap_mean(scores, seed) if len(scores) else None,
             refusal_interval=wilson(self.alone["refusal"], judged) if judged else None,
@@ -102,6 +107,7 @@ class TraitTally:
             ties=self.both["tie"],
             inconsistent=self.both["inconsistent"],
             invalid_pairs=self.both["invalid"],
+            addressed_pairs=self.both["addressed"],
             win_rate=wins / (wins + losses) if wins + losses else None,
             win_interval=wilson(wins, wins + losses) if wins + losses else None,
             consistency=1 - self.both["inconsistent"] / usable if usable else None,

@@ -149,6 +149,7 @@ def _judged_row(each: JudgedTrait) -> dict[str, Any]:
         "mean": "-" if each.mean is None else f"{each.mean:.1f} ({low:.1f} to {high:.1f})",
         "refusals": _share(each.refusals, each.judged),
         "invalid": _share(each.invalid, each.judged),
+        "addressed": _share(each.addressed, each.judged),
     }
 
 
@@ -160,6 +161,7 @@ def _compared_row(each: JudgedTrait) -> dict[str, Any]:
         "ties": _share(each.ties, each.compared),
         "consistent": "-" if each.consistency is None else f"{each.consistency:.1%}",
         "invalid": _share(each.invalid_pairs, each.compared),
+        "addressed": _share(each.addressed_pairs, each.compared),
     }
 
 

@@ -36,6 +36,16 @@ def described(trait: Trait) -> str:
     return "\n".join([*lines, "How to judge:", trait.rubric.strip() or _DEFAULT_RUBRIC])
 
 
+def again(told: str) -> str:
+    """The description once more, for behind the data: what was read last weighs most, and that must not be the data."""
+    return f"\nThe description again:\n{told}"
+
+
+def last_asked(conversation: Sequence[Message]) -> str:
+    """The last user turn, or the empty text."""
+    return next((message.content for message in reversed(conversation) if message.role == "user"), "")
+
+
 def shown(conversation: Sequence[Message], meaning: str, **texts: str) -> str:
     """The conversation and the named texts as data, with what they mean before and a warning after them."""
     turns = [{"role": message.role, "content": message.content} for message in conversation]

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from phrasemill.generators.ask import Ask, NoAnswer
-from phrasemill.generators.judging.asked import TEMPERATURE, described, shown
+from phrasemill.generators.judging.addressed import addressed
+from phrasemill.generators.judging.asked import TEMPERATURE, again, described, last_asked, shown
 from phrasemill.generators.judging.verdicts import read_verdict
 from phrasemill.generators.tasks import Message
 from phrasemill.generators.together import together
 from phrasemill.schemas.trait import Trait
 
-TEMPLATE_VERSION: Final = 1
+TEMPLATE_VERSION: Final = 2
 """Raise it with any change to what is asked or to how answers are read: a calibration holds for one version."""
 
-Label = Literal["first", "second", "tie", "inconsistent", "invalid"]
+Label = Literal["first", "second", "tie", "inconsistent", "invalid", "addressed"]
 Side = Literal["A", "B", "tie"]
 
 _SYSTEM: Final = """\
@@ -52,7 +53,8 @@ _SEATS: Final[Mapping[tuple[Side, Side], Label]] = {
 class Comparison:
     """``first`` or ``second`` is better in both orders, both orders say ``tie``, or they say different things.
 
-    ``invalid``: one of the two verdicts cannot be used. ``request_hash``: of the request with ``first`` as A.
+    ``invalid``: one of the two verdicts cannot be used. ``addressed``: an answer speaks to its judge, which was not
+    asked. ``request_hash``: of the request with ``first`` as A.
     """
 
     label: Label
@@ -74,6 +76,9 @@ async def compare(
     Raises:
         BackendError: the judge's server is down.
     """
+    asked = last_asked(conversation)
+    if addressed(first, asked) or addressed(second, asked):
+        return Comparison("addressed")
     (one, request_hash), (other, _) = await together(
         [
             _asked(ask, compare_messages(trait, conversation, first, second), part, 2 * number),
@@ -87,8 +92,8 @@ async def compare(
 
 def compare_messages(trait: Trait, conversation: Sequence[Message], a: str, b: str) -> list[Message]:
     """What is sent: the same for the same arguments. All that differs between rows stands in the last message."""
-    data = shown(conversation, _MEANING, A=a, B=b)
-    return [Message("system", _SYSTEM.format(described=described(trait))), Message("user", f"{data}\n{_FORMAT}")]
+    told, data = described(trait), shown(conversation, _MEANING, A=a, B=b)
+    return [Message("system", _SYSTEM.format(described=told)), Message("user", f"{data}\n{again(told)}\n\n{_FORMAT}")]
 
 
 def parse_better(text: str) -> Side | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from phrasemill.generators.ask import Ask, NoAnswer
-from phrasemill.generators.judging.asked import TEMPERATURE, described, shown
+from phrasemill.generators.judging.addressed import addressed
+from phrasemill.generators.judging.asked import TEMPERATURE, again, described, last_asked, shown
 from phrasemill.generators.judging.verdicts import read_verdict
 from phrasemill.generators.tasks import Message
 from phrasemill.generators.together import together
 from phrasemill.schemas.trait import Trait
 
-TEMPLATE_VERSION: Final = 1
+TEMPLATE_VERSION: Final = 2
 """Raise it with any change to what is asked or to how answers are read: a calibration holds for one version."""
 
 TOP_SCORE: Final = 100
@@ -45,11 +46,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
 class Score:
     """``value``: 0 to 100 where the label is ``scored``, else None. ``request_hash``: of the request, if one was made.
 
-    ``refusal``: the answer declines. ``invalid``: the judge gave no usable verdict, or none at all.
+    ``refusal``: the answer declines. ``invalid``: the judge gave no usable verdict, or none at all. ``addressed``: the
+    answer speaks to its judge, which was not asked.
     """
 
     value: float | None
-    label: Literal["scored", "refusal", "invalid"]
+    label: Literal["scored", "refusal", "invalid", "addressed"]
     request_hash: str = ""
 
 
@@ -61,6 +63,8 @@ async def score(
     Raises:
         BackendError: the judge's server is down.
     """
+    if addressed(answer, last_asked(conversation)):
+        return Score(None, "addressed")
     try:
         reply = await ask(
             judge_messages(trait, conversation, answer),
@@ -87,8 +91,8 @@ async def rank(ask: Ask, trait: Trait, conversation: Sequence[Message], answers:
 
 def judge_messages(trait: Trait, conversation: Sequence[Message], answer: str) -> list[Message]:
     """What is sent: the same for the same arguments. All that differs between rows stands in the last message."""
-    data = shown(conversation, _MEANING, answer=answer)
-    return [Message("system", _SYSTEM.format(described=described(trait))), Message("user", f"{data}\n{_FORMAT}")]
+    told, data = described(trait), shown(conversation, _MEANING, answer=answer)
+    return [Message("system", _SYSTEM.format(described=told)), Message("user", f"{data}\n{again(told)}\n\n{_FORMAT}")]
 
 
 def parse_score(text: str) -> tuple[float | None, Literal["scored", "refusal", "invalid"]]:
