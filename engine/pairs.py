@@ -49,8 +49,8 @@ class MendedTurn:
     """One turn that was flagged and mended, with all that a pair needs. ``prefix`` is the conversation before it.
 
     ``judge_label``: what a judge made of the mended text: ``scored`` (``judge_score``, 0 to 100), ``refusal``,
-    ``invalid``, ``addressed`` where the text speaks to its judge, or ``untrusted`` where the judge is not trusted (both
-    without asking it); None: there was no judge.
+    ``invalid``, ``unsteady``, ``addressed`` where the text speaks to its judge, or ``untrusted`` where the judge is
+    not trusted (both without asking it); None: there was no judge.
     """
 
     shard: str

@@ -14,7 +14,9 @@ class JudgeConfig(Section):
 
     ``backend``: None is the backend of the run. ``calibration``: a report of ``phrasemill judge calibrate``; without
     one, or with an agreement under ``min_agreement``, no pair that a judge gates is published, unless
-    ``trust_uncalibrated`` says so. ``min_score``: 0 to 100, what a chosen side must reach.
+    ``trust_uncalibrated`` says so. ``min_score``: 0 to 100, what a chosen side must reach. ``steady``: a model's score
+    counts only if the answer without its beginning, and without its end, gets one that is at most so many points away:
+    three requests instead of one.
     """
 
     use: Literal["model", "classifier"] = "model"
@@ -24,9 +26,12 @@ class JudgeConfig(Section):
     min_agreement: float = Field(default=0.75, ge=0.0, le=1.0)
     trust_uncalibrated: bool = False
     min_score: float = Field(default=60.0, ge=0.0, le=100.0)
+    steady: float | None = Field(default=None, ge=0.0, le=100.0)
 
     @model_validator(mode="after")
-    def _classifier_needs_path(self) -> JudgeConfig:
+    def _classifier_is_whole(self) -> JudgeConfig:
         if self.use == "classifier" and self.path is None:
             raise ValueError("judge 'classifier' needs path, a file that phrasemill judge train has written")
+        if self.use == "classifier" and self.steady is not None:
+            raise ValueError("steady: only for a judge that is asked; a classifier is not steered by what it reads")
         return self

@@ -11,7 +11,7 @@ from phrasemill.generators.judging.scorers import Scorer
 from phrasemill.generators.tasks import Message
 from phrasemill.schemas.trait import Trait
 
-GateLabel = Literal["scored", "refusal", "invalid", "addressed", "untrusted"]
+GateLabel = Literal["scored", "refusal", "invalid", "addressed", "unsteady", "untrusted"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,11 @@ class Score:
     """``value``: 0 to 100 where the label is ``scored``, else None. ``request_hash``: of the request, if one was made.
 
     ``refusal``: the answer declines. ``invalid``: the judge gave no usable verdict, or none at all. ``addressed``: the
-    answer speaks to its judge, which was not asked.
+    answer speaks to its judge, which was not asked. ``unsteady``: parts of the answer got other verdicts (``steady``).
     """
 
     value: float | None
-    label: Literal["scored", "refusal", "invalid", "addressed"]
+    label: Literal["scored", "refusal", "invalid", "addressed", "unsteady"]
     request_hash: str = ""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from phrasemill.generators.ask import Ask
 from phrasemill.generators.judging import pointwise
 from phrasemill.generators.judging.pointwise import TOP_SCORE, Score
+from phrasemill.generators.judging.steady import steady_score
 from phrasemill.generators.judging.trait_model import TraitModel, find_records
 from phrasemill.generators.tasks import Message
 from phrasemill.schemas.errors import ConfigError
@@ -42,6 +43,19 @@ class ModelScorer:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyScorer:
+    """Asks the judge of ``ask`` three times for each answer; ``within``: points by which parts of it may differ."""
+
+    within: float
+
+    async def score(
+        self, ask: Ask, trait: Trait, conversation: Sequence[Message], answer: str, number: int = 0
+    ) -> Score:
+        """See :func:`steady.steady_score`."""
+        return await steady_score(ask, trait, conversation, answer, within=self.within, number=number)
+
+
+@dataclass(frozen=True, slots=True)
 class ClassifierScorer:
     """Small models by trait id. The score is a probability times 100; nothing is asked, and nothing is a refusal."""
 
@@ -70,7 +84,7 @@ def open_judge(config: JudgeConfig, traits: Sequence[Trait]) -> Scorer:
         PluginError: a model's record is missing or does not fit.
     """
     if config.use == "model":
-        return ModelScorer()
+        return ModelScorer() if config.steady is None else SteadyScorer(config.steady)
     models = {record.trait_id: TraitModel(path) for path, record in find_records(config.path or "")}
     for trait in traits:
         if trait.id not in models:
