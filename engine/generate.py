@@ -236,8 +236,12 @@ def _stratum(
 
 
 def _requests_per_row(work: _Work) -> int:
-    """The budget where nobody set one. Every turn before the last takes an answer and a follow-up question."""
-    item = work.prepared.recipe.cost() + 2 * (work.prepared.config.prompts.turns - 1)
+    """The budget where nobody set one. Every turn before the last takes an answer and a follow-up question.
+
+    A steady judge is asked three times for an answer: with the answer itself, twice the requests.
+    """
+    steady = work.prepared.config.judge.steady is not None and "judge" in work.prepared.recipe.speakers
+    item = work.prepared.recipe.cost() * (2 if steady else 1) + 2 * (work.prepared.config.prompts.turns - 1)
     return max(_REQUESTS_PER_ROW, _TRIES_PER_ROW * item)
 
 

@@ -15,8 +15,7 @@ class JudgeConfig(Section):
     ``backend``: None is the backend of the run. ``calibration``: a report of ``phrasemill judge calibrate``; without
     one, or with an agreement under ``min_agreement``, no pair that a judge gates is published, unless
     ``trust_uncalibrated`` says so. ``min_score``: 0 to 100, what a chosen side must reach. ``steady``: a model's score
-    counts only if the answer without its beginning, and without its end, gets one that is at most so many points away:
-    three requests instead of one.
+    counts only if each half of the answer gets one that is at most so many points away: three requests instead of one.
     """
 
     use: Literal["model", "classifier"] = "model"

@@ -203,6 +203,7 @@ JUDGEMENTS: Final = pa.schema(
         ("seconds", pa.float32()),
     ]
 )
-"""What a judge said. ``method`` pointwise: ``score`` 0 to 100, ``label`` scored, refusal or invalid (no usable answer).
-``method`` pairwise, ``text`` against ``other`` in both orders: ``label`` first, second, tie, inconsistent or
-invalid."""
+"""What a judge said. ``method`` pointwise: ``score`` 0 to 100, ``label`` scored, refusal, invalid (no usable answer)
+or addressed (the answer speaks to its judge, which was not asked).
+``method`` pairwise, ``text`` against ``other`` in both orders: ``label`` first, second, tie, inconsistent,
+invalid or addressed."""

@@ -13,14 +13,15 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import re2
 
 from phrasemill.filters.confusables import FOREIGN, FORMS, INVISIBLE, LOOK_ALIKES
-from phrasemill.generators.judging.forged import HIDDEN, ORDER, READER, TOKEN, VERDICT
-from phrasemill.generators.judging.grading_words import ANSWER, GRADE, GRADER, REFUSAL, VALUE
+from phrasemill.generators.judging.forged import HIDDEN, ORDER, PLEA, READER, TOKEN, VERDICT
+from phrasemill.generators.judging.grading_words import ANSWER, DIRECTIVE, GRADE, GRADER, REFUSAL, TOPIC, VALUE
+from phrasemill.generators.tasks import Message
 
 Sign = Literal["hidden", "token", "verdict", "order", "grading"]
 
@@ -41,22 +42,29 @@ _LIKE_LATIN: Final = str.maketrans(LOOK_ALIKES)
 _FOREIGN: Final = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in FOREIGN) + "]")
 
 
+def any_addressed(conversation: Sequence[Message], *answers: str) -> bool:
+    """Whether an answer, or an earlier answer of the conversation, speaks to whoever grades."""
+    asked = "\n".join(message.content for message in conversation if message.role == "user")
+    earlier = [message.content for message in conversation if message.role == "assistant"]
+    return any(addressed(text, asked) for text in (*earlier, *answers))
+
+
 def addressed(text: str, asked: str = "") -> Sign | None:
     """How an answer to ``asked`` speaks to whoever grades it, or None.
 
     ``hidden``: text that nobody sees. ``token``: control tokens of a chat template, borders of data, forged turns.
     ``verdict``: one of the form that judges give. ``order``: what was said before is to be forgotten. ``grading``: a
-    sentence has a grader and a grade or a value, or a grade or a refusal and the answer itself. Where the user spoke of
-    grades, only the last of these counts.
+    grade is asked for, or a sentence has a grader and a grade, or says how the answer itself is to be graded or that it
+    is a refusal. Where the user spoke of grades, only what names the answer itself counts as ``grading``.
     """
     if HIDDEN.search(text):
         return "hidden"
-    on_topic = bool(GRADE.search(asked) or GRADER.search(asked))
+    on_topic = bool(TOPIC.search(asked))
     for reading in _readings(text):
         for sign, pattern in _SIGNS:
             if pattern.search(reading):
                 return sign
-        if _is_on_grading(reading, on_topic=on_topic):
+        if (not on_topic and PLEA.search(reading)) or _is_on_grading(reading, on_topic=on_topic):
             return "grading"
     return None
 
@@ -77,9 +85,9 @@ def _is_on_grading(text: str, *, on_topic: bool) -> bool:
         if not (grader or grade or refusal):
             continue
         value = bool(VALUE.search(sentence))
-        if ANSWER.search(sentence) and (refusal or grader or value):
+        if ANSWER.search(sentence) and (refusal or ((grader or grade) and value) or (grader and grade)):
             return True
-        if not on_topic and grader and (grade or refusal or value):
+        if not on_topic and grader and (grade or refusal or (value and DIRECTIVE.search(sentence))):
             return True
     return False
 
@@ -109,4 +117,4 @@ def _decoded(run: str) -> str:
         found = base64.b64decode(run + "=" * (-len(run) % 4), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
-    return found if found.isprintable() else ""
+    return found if all(char.isprintable() or char.isspace() for char in found) else ""

@@ -41,11 +41,6 @@ def again(told: str) -> str:
     return f"\nThe description again:\n{told}"
 
 
-def last_asked(conversation: Sequence[Message]) -> str:
-    """The last user turn, or the empty text."""
-    return next((message.content for message in reversed(conversation) if message.role == "user"), "")
-
-
 def shown(conversation: Sequence[Message], meaning: str, **texts: str) -> str:
     """The conversation and the named texts as data, with what they mean before and a warning after them."""
     turns = [{"role": message.role, "content": message.content} for message in conversation]

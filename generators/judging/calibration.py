@@ -39,7 +39,7 @@ class Figures(_Part):
 
     ``right``: the good one is above the bad one, ``wrong``: below it, ``tied``: neither. ``undecided``: pointwise, a
     side was called a refusal and has no score; pairwise, the two orders contradict each other. ``invalid``: a verdict
-    could not be used.
+    could not be used, or an answer speaks to its judge.
     """
 
     right: int = Field(default=0, ge=0)

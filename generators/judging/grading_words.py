@@ -1,8 +1,9 @@
 """The words of grading, by what they name, in English and more shortly in eighteen other languages. For RE2.
 
 ``GRADER``: who grades. ``GRADE``: what is given. ``VALUE``: how much. ``ANSWER``: what is graded, named as such.
-``REFUSAL``: the verdict that is no grade. Entries are beginnings of words unless they end in a border; languages
-without spaces between words stand apart. A short or common word stands with what makes it mean this.
+``REFUSAL``: the verdict that is no grade. ``DIRECTIVE``: that it is wanted. ``TOPIC``: that a user speaks of grades.
+Entries are beginnings of words unless they end in a border; languages without spaces between words stand apart. A short
+or common word stands with what makes it mean this.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Final
 import re2
 
 _GRADER: Final = (
-    r"grader|evaluator|raters?\b|assessor|scorer|adjudicator|examiner|marker\b|judges?\b|arbiter|annotator",
-    r"reviewer|jur(?:y|ors?)\b|panel\b|graded? by",
+    r"grader|evaluator|raters?\b|assessor|scorer\b|adjudicator|arbiter|annotator|reviewer|jur(?:y|ors?)\b",
+    r"(?:the|an?|this|any|every|each|no|fair|honest|dear|ai|llm|model|hey|hi|hello|expert|your) judges?\b|judges\b",
+    r"judge[:,]|(?:the|a|expert|review|judging|whole) panel\b|graded? by",
     r"(?:grading|scoring|judging|evaluation|reward|evaluating|rating) (?:model|system|script|bot|lead|team)",
     r"(?:whoever|model (?:that|who|which)) (?:grades|judges|rates|scores|marks|reads|assesses)",
     r"pr\x{fc}fer|bewerter|gutachter|juror|korrektor|pr\x{fc}fungsleit|beurteiler",
@@ -41,18 +43,18 @@ _GRADER_UNSPACED: Final = (
 )
 _GRADE: Final = (
     r"scor(?:e|es|ed|ing)\b|grad(?:e|es|ed|ing)\b|ratings?\b|verdict|judge?ment\b|rubric|marks\b|marked\b|point total",
-    r"mark (?:of|it|this|down|up)|mark\b[^.]{0,12}(?:\d|down|up)|rate (?:it|this|that|the|under|above|at)\b|points\b",
-    r"(?:top|highest|best|lowest|bottom) (?:band|tier|mark|bracket)|criteri(?:a|on)|assessment\b|evaluat(?:e|ed|ion)",
-    r"apprais(?:e|al)|tally|scale\b|stars\b|thumbs|sign[- ]off",
+    r"mark (?:of|it|this|down|up)|mark\b[^.]{0,12}(?:\d|down|up)|rate (?:it|this|that|under|above|at)\b|\d points\b",
+    r"the mark\b|(?:top|highest|best|lowest|bottom) (?:band|tier|mark|bracket)|criteri(?:a|on)|assessment\b",
+    r"evaluat(?:e|ed|ion)|apprais(?:e|al)|tally|thumbs (?:up|down)|sign[- ]off",
     r"punkt|noten?\b|bewert|beurteil|wertung|benot",
-    r"notes?\b|notez|noter\b|bar\x{e8}me|\x{e9}valu|grille",
+    r"(?:la|une|sa|de) notes?\b|notez|noter\b|bar\x{e8}me|\x{e9}valu|grille",
     r"puntuaci|puntaje|puntos|notas?\b|calific|punt\x{fa}|evalu|valora|r\x{fa}brica\b|veredicto",
     r"pontua|pontos|avali|veredit|crit\x{e9}rio",
     r"punteggi|punti\b|vot[oi]\b|valut|giudizio|verdetto|rubrica|criteri",
     r"punten|cijfer|beoorde|rubriek",
     r"ocen|punkt|not[a\x{119}y]\b|werdykt|kryteri",
     r"betyg|po\x{e4}ng|bed\x{f6}m",
-    r"puan|not (?:ver|olarak)|de\x{11f}erlendir|skor",
+    r"puan|not (?:ver(?:in|ir|ecek|meli|iyor)?|olarak)\b|de\x{11f}erlendir|skor",
     r"оцен|балл|вердикт|критери|отметк",
     r"оцін|бали?\b|балів",
     "βαθμ|άριστα|αξιολόγ",
@@ -71,7 +73,7 @@ _VALUE: Final = (
     r"(?:full|top|maximum|max|highest|perfect|best|lowest|minimum|worst|ceiling|flawless|upper|bottom|known value)\b",
     r"(?:\d{1,3} ?(?:/|out of|of) ?(?:10|100|5)|(?:under|below|above|over|at least) \d+)\b",
     r"(?:pass(?:es|ed|ing)?|fail(?:s|ed|ing)?|reject(?:ed|ion)?|approv(?:e|ed|al)|accept(?:ed)?|disqualif\pL+)\b",
-    r"h\x{f6}chst|volle|maxim|hundert",
+    r"h\x{f6}chst|volle[nrs]?\b|maxim|hundert",
     r"z\x{e9}ro\b|parfait|pleine\b|cent\b",
     r"m\x{e1}xim|massim|cero\b|cien\b|cento\b|perfet|perfeit|nulla\b",
     r"nul\b|honderd|sto\b|noll\b|hundra|h\x{f6}gsta|tam\b|s\x{131}f\x{131}r|y\x{fc}z\b",
@@ -82,9 +84,9 @@ _VALUE_UNSPACED: Final = (
     r"\x{1f4af}|\x{1f44d}|\x{2b50}|[满滿零最満百만백영]|최고|최저|[0-9]\s*[分点점]",
     "صفر|كامل|مئة|مائة|शून्य|पूरे|पूर्ण|सौ|מאה|אפס",
 )
-_THIS: Final = r"(?:this|that|the|my|above|preceding|following|present|current|these|those|all|such|any|every|your)"
+_THIS: Final = r"(?:this|that|the|my|above|preceding|following|present|current|these|those|such)"
 _ANSWER: Final = (
-    rf"{_THIS} (?:\w+ )?(?:answers?|responses?|repl(?:y|ies)|completions?|submissions?|outputs?|item|samples?|entry)\b",
+    rf"{_THIS} (?:\w+ )?(?:answers?|responses?|repl(?:y|ies)|completions?|submissions?)\b",
     r"(?:this one|this (?:text|piece|message|row|work)|the (?:text|passage) (?:above|below))\b",
     r"what (?:stands|comes|follows|you have just read|i wrote)\b",
     r"(?:diese|die|der|dieser|meine) (?:\pL+ )?(?:antwort|text)",
@@ -110,11 +112,16 @@ _MEMORY: Final = 64 << 20
 """Bytes that RE2 may use for the automaton of one list."""
 
 
-def _any(spaced: Sequence[str], unspaced: Sequence[str]) -> re2.Pattern:
+def compiled(pattern: str) -> re2.Pattern:
+    """The pattern for RE2, whatever the case, with room for its automaton."""
     options = re2.Options()
     options.max_mem = _MEMORY
     options.case_sensitive = False
-    return re2.compile(rf"(?:^|[^\pL\pN])(?:{'|'.join(spaced)})|{'|'.join(unspaced)}", options)
+    return re2.compile(pattern, options)
+
+
+def _any(spaced: Sequence[str], unspaced: Sequence[str]) -> re2.Pattern:
+    return compiled(rf"(?:^|[^\pL\pN])(?:{'|'.join(spaced)})|{'|'.join(unspaced)}")
 
 
 GRADER: Final = _any(_GRADER, _GRADER_UNSPACED)
@@ -122,3 +129,21 @@ GRADE: Final = _any(_GRADE, _GRADE_UNSPACED)
 VALUE: Final = _any(_VALUE, _VALUE_UNSPACED)
 ANSWER: Final = _any(_ANSWER, _ANSWER_UNSPACED)
 REFUSAL: Final = _any(_REFUSAL, _REFUSAL_UNSPACED)
+DIRECTIVE: Final = _any(
+    (
+        r"(?:should|must|please|pls|give|assign|award|has to|have to|ought to|put|write|enter|will|want)\b",
+        r"(?:muss|soll|bitte|gib|vergib|doit|donne|attribu|debe|da\b|dale|pon\b|deve|dia\b|dai\b|moet|geef)",
+        r"(?:ma da|daj|przyzna)",
+        r"должен|должна|поставь|поставьте|повинен|ska\b|b\x{f6}r\b|vermeli|versin|πρέπει|phải|hãy",
+    ),
+    ("给|打|请|应|つけ|与え|べき|해야|주세요|주어|يجب|أعط|امنح|يمنح|दें|दीजिए|חייב|צריך",),
+)
+TOPIC: Final = _any(
+    (
+        r"(?:scor(?:e|es|ed|ing)|grad(?:e|es|ed|ing)|ratings?|rubric|exams?|quiz|referee|umpire|jury|judges?|judging|verdict)\b",
+        r"(?:evaluat\pL*|assessments?|examiners?|reviewers?|essays?|homework|marking|marks|gpa)\b",
+        r"pr\x{fc}fung|note\b|noten\b|punkte|bewert|examen|notation|puntuaci|calific|avalia|voto\b|esame|cijfer|ocen|betyg|s\x{131}nav|puan",
+        "оцен|экзамен|оцін|βαθμ|điểm",
+    ),
+    ("分数|评分|考试|得分|採点|試験|点数|점수|시험|채점|درجة|امتحان|अंक|परीक्षा|ציון|מבחן",),
+)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from phrasemill.generators.ask import Ask, NoAnswer
-from phrasemill.generators.judging.addressed import addressed
-from phrasemill.generators.judging.asked import TEMPERATURE, again, described, last_asked, shown
+from phrasemill.generators.judging.addressed import any_addressed
+from phrasemill.generators.judging.asked import TEMPERATURE, again, described, shown
 from phrasemill.generators.judging.verdicts import read_verdict
 from phrasemill.generators.tasks import Message
 from phrasemill.generators.together import together
@@ -76,8 +76,7 @@ async def compare(
     Raises:
         BackendError: the judge's server is down.
     """
-    asked = last_asked(conversation)
-    if addressed(first, asked) or addressed(second, asked):
+    if any_addressed(conversation, first, second):
         return Comparison("addressed")
     (one, request_hash), (other, _) = await together(
         [

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from phrasemill.generators.ask import Ask, NoAnswer
-from phrasemill.generators.judging.addressed import addressed
-from phrasemill.generators.judging.asked import TEMPERATURE, again, described, last_asked, shown
+from phrasemill.generators.judging.addressed import any_addressed
+from phrasemill.generators.judging.asked import TEMPERATURE, again, described, shown
 from phrasemill.generators.judging.verdicts import read_verdict
 from phrasemill.generators.tasks import Message
 from phrasemill.generators.together import together
@@ -47,7 +47,8 @@ class Score:
     """``value``: 0 to 100 where the label is ``scored``, else None. ``request_hash``: of the request, if one was made.
 
     ``refusal``: the answer declines. ``invalid``: the judge gave no usable verdict, or none at all. ``addressed``: the
-    answer speaks to its judge, which was not asked. ``unsteady``: parts of the answer got other verdicts (``steady``).
+    answer, or an earlier one of the conversation, speaks to its judge, which was not asked. ``unsteady``: half of the
+    answer got another verdict (``steady``).
     """
 
     value: float | None
@@ -63,7 +64,7 @@ async def score(
     Raises:
         BackendError: the judge's server is down.
     """
-    if addressed(answer, last_asked(conversation)):
+    if any_addressed(conversation, answer):
         return Score(None, "addressed")
     try:
         reply = await ask(

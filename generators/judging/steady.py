@@ -1,13 +1,14 @@
-"""A score that survives losing the answer's beginning, and its end: what stands in one place cannot have made it.
+"""A score that each half of the answer bears out: what stands in one of them cannot have made it.
 
-The idea is that of erase-and-check (Kumar et al. 2023, arXiv 2309.02705): a text that was put in front of an answer or
-behind it is in the whole and in one of the two cuts, but not in the other.
+Text that was put in front of an answer, behind it or into it lies in one half, unless it crosses the middle, and the
+other half is judged without it. The idea is that of erase-and-check (Kumar et al. 2023, arXiv 2309.02705).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from phrasemill.filters.sentences import split
@@ -17,52 +18,45 @@ from phrasemill.generators.tasks import Message
 from phrasemill.generators.together import together
 from phrasemill.schemas.trait import Trait
 
-_PARAGRAPH: Final = re.compile(r"\n[ \t]*\n\s*")
-_MIN_PARAGRAPHS: Final = 3
-"""With fewer, a paragraph is too much of an answer to leave out: sentences go instead."""
-
-_SHARE: Final = 4
-"""One in so many sentences goes, at least one."""
+_PARAGRAPH: Final = re.compile(r"(?<=\S)\s*?\n[ \t]*\n\s*(?=\S)")
 
 
-def cuts(text: str) -> tuple[str, str] | None:
-    """The text without its end, and without its beginning: a paragraph of three or more, else a quarter of sentences.
+def halves(text: str) -> tuple[str, str] | None:
+    """The text in two, at the border of paragraphs, else of sentences, that is next to its middle.
 
     None where it is a single sentence.
     """
     text = text.strip()
-    borders = [(found.start(), found.end()) for found in _PARAGRAPH.finditer(text)]
-    if len(borders) + 1 >= _MIN_PARAGRAPHS:
-        return text[: borders[-1][0]], text[borders[0][1] :]
-    sentences = split(text)
-    if len(sentences) < 2:
+    borders = [found.span() for found in _PARAGRAPH.finditer(text)]
+    if not borders:
+        sentences = split(text)
+        borders = [(one[1], other[0]) for one, other in pairwise(sentences)]
+    if not borders:
         return None
-    gone = max(1, len(sentences) // _SHARE)
-    return text[: sentences[-gone - 1][1]], text[sentences[gone][0] :]
+    end, start = min(borders, key=lambda border: abs(sum(border) - len(text)))
+    return text[:end], text[start:]
 
 
 async def steady_score(
     ask: Ask, trait: Trait, conversation: Sequence[Message], answer: str, *, within: float, number: int = 0
 ) -> Score:
-    """The score of ``answer`` where both cuts get nearly the same, else ``unsteady``. Three requests.
+    """The score of ``answer`` where both halves get nearly the same, else ``unsteady``. Up to three requests.
 
-    ``within``: how many points a cut's score may be away. A refusal counts where all three are. What is invalid or
-    speaks to its judge as a whole is that. A single sentence has no cuts and is scored as it is.
+    ``within``: how many points a half's score may be away. A refusal counts where all three are. What is invalid or
+    speaks to its judge as a whole is that. A single sentence has no halves and is scored as it is.
 
     Raises:
         BackendError: the judge's server is down.
     """
-    parts = cuts(answer)
-    asked = [score(ask, trait, conversation, answer, number=number)]
-    if parts is not None:
-        asked += [
-            score(ask, trait, conversation, cut, number=number, part=f"judge_{name}")
-            for name, cut in zip(("head", "tail"), parts, strict=True)
-        ]
-    whole, *others = await together(asked)
-    if whole.label in ("invalid", "addressed") or all(_agree(whole, other, within) for other in others):
+    whole = await score(ask, trait, conversation, answer, number=number)
+    parts = halves(answer)
+    if whole.label in ("invalid", "addressed") or parts is None:
         return whole
-    return Score(None, "unsteady", whole.request_hash)
+    found = await together(
+        score(ask, trait, conversation, half, number=number, part=f"judge_{name}")
+        for name, half in zip(("head", "tail"), parts, strict=True)
+    )
+    return whole if all(_agree(whole, half, within) for half in found) else Score(None, "unsteady", whole.request_hash)
 
 
 def _agree(one: Score, other: Score, within: float) -> bool:

@@ -42,9 +42,10 @@ def without_a_sentence(rejected: str, chosen: str, *, made: bool) -> Iterator[st
     """
     added = len(rejected) - len(chosen)
     prose = Prose(chosen, made=made)
-    inner = [chosen[start:stop] for start, stop in prose.sentences[1:-1] if prose.is_own(start)]
+    inner = dict.fromkeys(chosen[start:stop] for start, stop in prose.sentences[1:-1] if prose.is_own(start))
+    second = next(iter(inner), "")
     sentences = Prose(rejected).sentences
-    found: list[tuple[bool, int, str]] = []
+    found: list[tuple[bool, int, int]] = []
     for (_, start), (begin, stop), (then, end) in zip(sentences, sentences[1:], sentences[2:], strict=False):
         gap, one, rest = rejected[start:begin], rejected[begin:stop], rejected[stop:then]
         if (
@@ -55,8 +56,8 @@ def without_a_sentence(rejected: str, chosen: str, *, made: bool) -> Iterator[st
             and not _CARRIES.search(one)
             and not _leans(rejected[then:end])
         ):
-            found.append((one == inner[0], stop - start, rejected[:start] + rejected[stop:]))
-    return (shorter for _, _, shorter in sorted(found))
+            found.append((one == second, stop - start, start))
+    return (rejected[:start] + rejected[start + length :] for _, length, start in sorted(found))
 
 
 def _leans(sentence: str) -> bool:
