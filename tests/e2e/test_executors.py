@@ -33,6 +33,7 @@ from phrasemill.schemas.errors import (
     PhrasemillError,
     WorkerError,
 )
+from tests.watching import there_now
 
 ANSWERS = (
     "Certainly! It is on the shelf by the window.",
@@ -112,7 +113,7 @@ def killing(out: Path, name: str) -> Iterator[list[str]]:
 
     def watch() -> None:
         while not ended.wait(0.002):
-            for work in (out / TEMPORARY).glob(f"*/{name}.*"):
+            for work in there_now(out / TEMPORARY, f"*/{name}.*"):
                 if work.name not in seen:
                     seen.append(work.name)
                     for pid in workers_of(os.getpid()):

@@ -20,6 +20,7 @@ from phrasemill.engine.folder import TEMPORARY
 from phrasemill.engine.manifest import read_manifest
 from phrasemill.engine.settings import dump_config
 from phrasemill.engine.verify import verify
+from tests.watching import there_now
 
 pytest.importorskip("datatrove", reason="datatrove is not installed")
 pytest.importorskip("ray", reason="ray is not installed")
@@ -123,7 +124,7 @@ def halted(out: Path, raylets: dict[int, Any], run: subprocess.Popen[bytes]) -> 
     """A shard that one of these nodes works on, the process that does, now halted in the midst of it, and the node."""
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until and run.poll() is None:
-        for path in (out / TEMPORARY).glob("*/shards-0/begun/*"):
+        for path in there_now(out / TEMPORARY, "*/shards-0/begun/*"):
             key = path.name.partition(".")[0]
             with suppress(OSError, ValueError, IndexError):
                 pid = int(path.read_text().split()[0])

@@ -17,6 +17,7 @@ import pytest
 from phrasemill.engine.cli import main
 from tests.faults.scene import Scene, begun, finished, left_over, look, reader, wait_for_first_step
 from tests.faults.zygote import Zygote
+from tests.watching import there_now
 
 STEPS = 15
 """Points of ``clean`` at which it is killed, spread over the life of one shard."""
@@ -120,7 +121,7 @@ def test_workers_that_outlive_their_run(scene: Scene, tmp_path: Path, monkeypatc
     process = scene.start(command)
     wait_for_first_step(process)
     deadline = time.monotonic() + 120
-    while not list(out.glob("_tmp/**/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+    while not there_now(out, "_tmp/**/*.parquet") and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.kill()
     process.wait()
