@@ -234,13 +234,13 @@ class _Work:
         return self.used_up or self._decide()
 
     def window(self) -> int:
-        """How many items may be begun and not yet settled: twice what the share accepted so far lets expect to need."""
+        """How many items may be begun and not yet settled: what the share accepted so far lets expect to need."""
         most = self.stratum.concurrency * _LOOK_AHEAD
         if self.report.wanted is None:
             return most
         lacking = self.report.wanted - self.report.accepted
         needed = lacking * (self.report.items + 1) // (self.report.accepted + 1)
-        return min(most, max(self.stratum.concurrency, 2 * needed))
+        return min(most, max(self.stratum.concurrency, needed))
 
     def next_item(self) -> Item | None:
         """The next item with its place in the output.

@@ -34,8 +34,8 @@ class Inject(Recipe):
     """The last answer is chosen, the same with ``per_row`` tics is rejected; the row is the conversation as it came.
 
     ``tics``: categories or rule ids, all categories of our list where empty. ``packs``: where rules are looked up.
-    ``even_length``: the rejected side loses a sentence that is longer than its tics, where it has one to lose: about
-    half of the time in prose, seldom in lists. Without it the rejected side of every pair is the longer one.
+    ``even_length``: the rejected side loses a sentence that is longer than its tics, where it has one to lose: a third
+    of answers have, lists seldom. Without it the rejected side of every pair is the longer one.
     """
 
     name: ClassVar[str] = "inject"
